@@ -1,0 +1,1 @@
+"""The pipeline: one folder a stage, in the order the data flows."""

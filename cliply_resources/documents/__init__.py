@@ -1,0 +1,58 @@
+"""The documents that steps hand to each other: frozen msgspec structs, stored as JSON beside Parquet tables of numbers.
+
+All times are seconds from the start of the source as floats, rounded to a millisecond where they are written; `Span` is
+half open, `[start, end)`. Boxes are fractions of the picture (0 to 1, origin top left), so no consumer needs to know at
+which size they were found.
+"""
+
+from cliply_resources.documents.candidates import Candidate, Candidates
+from cliply_resources.documents.clips import (
+    CameraMove,
+    CaptionPlan,
+    ClipSettings,
+    Loudness,
+    RenderSpec,
+    UploadSettings,
+)
+from cliply_resources.documents.faces import FaceTrack, FaceTracks
+from cliply_resources.documents.media import (
+    AudioStream,
+    Chapter,
+    HeatmapPoint,
+    MediaProxy,
+    Origin,
+    SourceMedia,
+    SourceVideo,
+    SubtitleStream,
+    VideoStream,
+)
+from cliply_resources.documents.scenes import Scenes
+from cliply_resources.documents.spans import Span
+from cliply_resources.documents.transcript import Segment, Transcript, Word
+
+__all__ = [
+    "AudioStream",
+    "CameraMove",
+    "Candidate",
+    "Candidates",
+    "CaptionPlan",
+    "Chapter",
+    "ClipSettings",
+    "FaceTrack",
+    "FaceTracks",
+    "HeatmapPoint",
+    "Loudness",
+    "MediaProxy",
+    "Origin",
+    "RenderSpec",
+    "Scenes",
+    "Segment",
+    "SourceMedia",
+    "SourceVideo",
+    "Span",
+    "SubtitleStream",
+    "Transcript",
+    "UploadSettings",
+    "VideoStream",
+    "Word",
+]

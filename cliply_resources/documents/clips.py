@@ -1,0 +1,115 @@
+"""What a user asks of an upload, and what fully determines one rendered file."""
+
+from typing import Literal
+
+import msgspec
+
+from cliply_resources.documents.spans import Span
+from cliply_resources.documents.transcript import Word
+
+__all__ = [
+    "ASPECTS",
+    "CAPTION_STYLES",
+    "CameraMove",
+    "CaptionPlan",
+    "ClipSettings",
+    "Loudness",
+    "RenderSpec",
+    "UploadSettings",
+]
+
+Aspect = Literal["9:16", "1:1", "4:5", "16:9"]
+CaptionStyle = Literal["highlight_word", "karaoke", "pop_in", "typewriter", "bounce", "none"]
+
+ASPECTS: dict[str, tuple[int, int]] = {
+    "9:16": (1080, 1920),
+    "1:1": (1080, 1080),
+    "4:5": (1080, 1350),
+    "16:9": (1920, 1080),
+}
+"""Output pixels of each aspect ratio; 1080 wide at least."""
+
+CAPTION_STYLES = ("highlight_word", "karaoke", "pop_in", "typewriter", "bounce", "none")
+
+
+class UploadSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How one upload is to be processed. Two uploads with equal settings and equal bytes are the same work."""
+
+    clips: int = 5
+    """At most this many."""
+    min_seconds: float = 15.0
+    max_seconds: float = 60.0
+    aspects: tuple[Aspect, ...] = ("9:16",)
+    style: CaptionStyle = "highlight_word"
+    language: str | None = None
+    """ISO 639-1; `None` lets the engine find out."""
+    transcript: str | None = None
+    """Object key of a transcript that the user brought."""
+
+
+class ClipSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How one version of a clip is to look."""
+
+    aspect: Aspect = "9:16"
+    style: CaptionStyle = "highlight_word"
+
+
+class CameraMove(msgspec.Struct, frozen=True, kw_only=True):
+    """How the camera frames one stretch of a clip; stretches follow each other without gaps and change at cuts only.
+
+    `crop`: the source is cut to a `width` × `height` window whose left and top edges are `x` and `y` (source pixels,
+    one number an output frame, or a single number where the camera rests). `fit`: the whole picture, with blurred sides.
+    """
+
+    layout: Literal["crop", "fit"]
+    first_frame: int
+    frames: int
+    width: int = 0
+    height: int = 0
+    x: tuple[int, ...] = ()
+    y: tuple[int, ...] = ()
+
+
+class CaptionPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """The words that are drawn, with times from the start of the clip."""
+
+    style: CaptionStyle
+    words: tuple[Word, ...]
+
+
+class Loudness(msgspec.Struct, frozen=True, kw_only=True):
+    """What the clip's own span measured, and the gain that brings it to the target."""
+
+    integrated_lufs: float
+    true_peak_dbtp: float
+    gain_db: float
+
+
+class RenderSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that decides a clip's bytes; the digest of this document names the render."""
+
+    pipeline_version: str
+    ffmpeg_version: str
+    source_sha256: str
+    aspect: Aspect
+    width: int
+    height: int
+    frame_rate: str
+    span: Span
+    """Snapped to the output frame grid."""
+    frames: int
+    source_width: int
+    source_height: int
+    camera: tuple[CameraMove, ...]
+    captions: CaptionPlan
+    fonts: dict[str, str]
+    """Font file name to sha256."""
+    loudness: Loudness | None
+    """`None` for a source without sound, or silence."""
+    audio_stream: int | None
+    title: str
+    """Drawn on the thumbnail."""
+    models: dict[str, str]
+    """Engine and detector versions that the inputs came from."""
+    settings: dict[str, str]
+    """Encoder settings."""

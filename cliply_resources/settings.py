@@ -1,0 +1,84 @@
+"""One settings object; every field can be set by an environment variable with the prefix `CLIPLY_`."""
+
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+__all__ = ["Settings", "get_settings"]
+
+
+class Settings(BaseSettings):
+    """Where Cliply keeps its things, and what it accepts."""
+
+    model_config = SettingsConfigDict(env_prefix="CLIPLY_", extra="ignore")
+
+    home: Path = Field(default_factory=lambda: Path.home() / ".cliply")
+    """Embedded database, stored objects, Dagster's own files, logs."""
+
+    database_url: SecretStr | None = None
+    """`postgresql://…` of an outside server, whose login may create roles and databases; unset starts the embedded one."""
+
+    storage_url: str | None = None
+    """`s3://bucket/prefix`, or a folder; unset keeps objects under `home`."""
+    s3_endpoint: str | None = None
+
+    max_duration_seconds: float = 4 * 3600
+    max_width: int = 4096
+    max_height: int = 4096
+    max_pixels: int = 3840 * 2160
+    """4K, either way up."""
+    max_bit_rate: int = 50_000_000
+    """Bits a second, over the whole file."""
+    max_source_bytes: int = 20 * 1024**3
+
+    url_hosts: tuple[str, ...] = (
+        "youtube.com",
+        "youtu.be",
+        "twitch.tv",
+        "vimeo.com",
+        "instagram.com",
+        "tiktok.com",
+        "x.com",
+        "twitter.com",
+    )
+    """Hosts (and their subdomains) a source URL may name."""
+    url_extractors: tuple[str, ...] = (
+        "youtube",
+        "youtube:clip",
+        "twitch:vod",
+        "twitch:clips",
+        "vimeo",
+        "instagram",
+        "tiktok",
+        "vm.tiktok",
+        "twitter",
+    )
+    """yt-dlp extractors that may run; never the generic one, a search or a playlist."""
+
+    transcript_engines: tuple[str, ...] = ("whisperx", "faster-whisper", "deepgram", "pocketsphinx")
+    """Tried in this order; one that is not installed or not configured is passed over, and said so."""
+    whisper_model: str | None = None
+    """A model folder, or a name such as `large-v3` that is already in the model cache; unset looks for a cached one."""
+    deepgram_api_key: SecretStr | None = None
+    deepgram_url: str = "https://api.deepgram.com"
+
+    llm_base_urls: tuple[str, ...] = ()
+    """OpenAI-compatible endpoints, tried in this order; unset ranks without a language model."""
+    llm_api_keys: tuple[SecretStr, ...] = ()
+    """One for each base URL, in the same order."""
+    llm_models: tuple[str, ...] = ()
+    """One for each base URL, in the same order."""
+
+    yolo_weights: Path | None = None
+    """Face weights for ultralytics; unset uses the bundled detector."""
+
+    worker_cpus: int | None = None
+    """How many steps of one run work side by side; unset asks the machine."""
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The settings of this process, read from the environment once."""
+    return Settings()

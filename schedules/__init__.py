@@ -1,0 +1,1 @@
+"""Schedules: a short tick each, beside the pure function that says what is due."""

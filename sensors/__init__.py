@@ -1,0 +1,1 @@
+"""Sensors: a short tick each, beside the pure function that says what is due."""
