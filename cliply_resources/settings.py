@@ -23,6 +23,8 @@ class Settings(BaseSettings):
     storage_url: str | None = None
     """`s3://bucket/prefix`, or a folder; unset keeps objects under `home`."""
     s3_endpoint: str | None = None
+    public_url: str = "http://127.0.0.1:8000"
+    """Where this installation's web service is reached from outside; links to stored objects begin with it."""
 
     max_duration_seconds: float = 4 * 3600
     max_width: int = 4096
@@ -56,6 +58,12 @@ class Settings(BaseSettings):
         "twitter",
     )
     """yt-dlp extractors that may run; never the generic one, a search or a playlist."""
+    url_schemes: tuple[str, ...] = ("https",)
+    """Schemes a source URL may have; add `http` only for hosts of your own."""
+    url_private_networks: tuple[str, ...] = ()
+    """Networks of your own (`10.1.2.0/24`) that a download may connect to; all others that are not public are refused."""
+    url_proxy: str | None = None
+    """`http://host:port` that downloads go through; proxy variables of the environment are ignored."""
 
     transcript_engines: tuple[str, ...] = ("whisperx", "faster-whisper", "deepgram", "pocketsphinx")
     """Tried in this order; one that is not installed or not configured is passed over, and said so."""
