@@ -1,0 +1,30 @@
+"""Rows: the embedded server, the migrations, sessions bound to a workspace, and the tables as Python sees them.
+
+    database = Database.open(get_settings())
+    with database.pipeline(workspace_id) as session:      # one transaction, one workspace
+        session.add(Upload(source_kind="file", source_uri=path, settings_digest=digest))
+
+`workspace_id` columns fill themselves from the bound workspace. State changes of uploads, steps, clips and renders become rows
+in `events` and ring `cliply_events`; percentages ring `cliply_progress` only.
+"""
+
+from cliply_resources.database.connect import Database, Notice
+from cliply_resources.database.embedded import EmbeddedPostgres, ServerAddress
+from cliply_resources.database.migrate import migrate
+from cliply_resources.database.models import Base, Clip, Event, EventHead, Render, Upload, UploadStep, Workspace
+
+__all__ = [
+    "Base",
+    "Clip",
+    "Database",
+    "EmbeddedPostgres",
+    "Event",
+    "EventHead",
+    "Notice",
+    "Render",
+    "ServerAddress",
+    "Upload",
+    "UploadStep",
+    "Workspace",
+    "migrate",
+]

@@ -1,0 +1,220 @@
+"""The tables as Python sees them; `sql/` defines them, and a test holds the two together.
+
+Constraints and triggers live in the database alone. States are plain text here, checked there.
+"""
+
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Double,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, REAL
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+__all__ = ["Base", "Clip", "Event", "EventHead", "Render", "Upload", "UploadStep", "Workspace"]
+
+Document = dict[str, Any]
+"""A JSON object."""
+
+NEW_ID = text("uuidv7()")
+BOUND_WORKSPACE = text("app.workspace_id()")
+NOW = text("now()")
+
+
+class Base(DeclarativeBase):
+    """What all tables share: how Python types become column types."""
+
+    type_annotation_map: ClassVar = {
+        str: Text(),
+        int: Integer(),
+        float: Double(),
+        datetime: DateTime(timezone=True),
+        Document: JSONB(),
+        list[str]: ARRAY(Text()),
+    }
+
+
+class Workspace(Base):
+    """The tenant."""
+
+    __tablename__ = "workspaces"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, server_default=NEW_ID)
+    name: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class Upload(Base):
+    """One source video with its processing settings."""
+
+    __tablename__ = "uploads"
+    __table_args__ = (
+        PrimaryKeyConstraint("workspace_id", "id"),
+        ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], ondelete="CASCADE"),
+        Index(
+            "uploads_same_bytes_once",
+            "workspace_id",
+            "source_sha256",
+            "settings_digest",
+            unique=True,
+            postgresql_where=text("source_sha256 IS NOT NULL AND deleted_at IS NULL AND source_kind = 'file'"),
+        ),
+    )
+
+    workspace_id: Mapped[UUID] = mapped_column(server_default=BOUND_WORKSPACE)
+    id: Mapped[UUID] = mapped_column(server_default=NEW_ID)
+    title: Mapped[str] = mapped_column(server_default="")
+    source_kind: Mapped[str]
+    """`file`, `url` or `stored`."""
+    source_uri: Mapped[str]
+    source_sha256: Mapped[str | None]
+    source_size: Mapped[int | None] = mapped_column(BigInteger)
+    settings: Mapped[Document] = mapped_column(server_default="{}")
+    settings_digest: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    cancelled_at: Mapped[datetime | None]
+    paused_at: Mapped[datetime | None]
+    completed_at: Mapped[datetime | None]
+    request_id: Mapped[str | None]
+    deleted_at: Mapped[datetime | None]
+
+
+class UploadStep(Base):
+    """One asset's work on one upload, as the user sees it."""
+
+    __tablename__ = "upload_steps"
+    __table_args__ = (
+        PrimaryKeyConstraint("workspace_id", "upload_id", "step", "part"),
+        ForeignKeyConstraint(["workspace_id", "upload_id"], ["uploads.workspace_id", "uploads.id"], ondelete="CASCADE"),
+        ForeignKeyConstraint(
+            ["workspace_id", "reused_from"], ["uploads.workspace_id", "uploads.id"], ondelete="SET NULL (reused_from)"
+        ),
+    )
+
+    workspace_id: Mapped[UUID] = mapped_column(server_default=BOUND_WORKSPACE)
+    upload_id: Mapped[UUID]
+    step: Mapped[str]
+    part: Mapped[str] = mapped_column(server_default="")
+    """Empty for a whole step; a clip id where a step fans out."""
+    state: Mapped[str] = mapped_column(server_default="pending")
+    """`pending`, `running`, `completed`, `failed`, `skipped` or `cancelled`."""
+    percent: Mapped[float] = mapped_column(REAL, server_default="0")
+    """0 to 100."""
+    doing: Mapped[str] = mapped_column(server_default="")
+    attempt: Mapped[int] = mapped_column(server_default="0")
+    max_attempts: Mapped[int] = mapped_column(server_default="1")
+    deadline_at: Mapped[datetime | None]
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    worker: Mapped[str | None]
+    run_id: Mapped[str | None]
+    reason: Mapped[str | None]
+    """A sentence for the user."""
+    raw_error: Mapped[str | None]
+    input_digest: Mapped[str | None]
+    output: Mapped[Document] = mapped_column(server_default="{}")
+    """Name of each stored object to its key, size and sha256."""
+    summary: Mapped[Document] = mapped_column(server_default="{}")
+    reused_from: Mapped[UUID | None]
+    usage: Mapped[Document] = mapped_column(server_default="{}")
+
+
+class Clip(Base):
+    """A candidate that was kept."""
+
+    __tablename__ = "clips"
+    __table_args__ = (
+        PrimaryKeyConstraint("workspace_id", "id"),
+        UniqueConstraint("workspace_id", "upload_id", "start_s", "end_s"),
+        ForeignKeyConstraint(["workspace_id", "upload_id"], ["uploads.workspace_id", "uploads.id"], ondelete="CASCADE"),
+    )
+
+    workspace_id: Mapped[UUID] = mapped_column(server_default=BOUND_WORKSPACE)
+    id: Mapped[UUID] = mapped_column(server_default=NEW_ID)
+    upload_id: Mapped[UUID]
+    rank: Mapped[int]
+    """1 is the best of its upload."""
+    start_s: Mapped[float]
+    end_s: Mapped[float]
+    score: Mapped[float]
+    subscores: Mapped[Document] = mapped_column(server_default="{}")
+    title: Mapped[str] = mapped_column(server_default="")
+    description: Mapped[str] = mapped_column(server_default="")
+    hashtags: Mapped[list[str]] = mapped_column(server_default="{}")
+    reasons: Mapped[list[str]] = mapped_column(server_default="{}")
+    state: Mapped[str] = mapped_column(server_default="proposed")
+    """`proposed`, `approved` or `rejected`."""
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class Render(Base):
+    """One version of a clip's media in one aspect ratio."""
+
+    __tablename__ = "renders"
+    __table_args__ = (
+        PrimaryKeyConstraint("workspace_id", "id"),
+        UniqueConstraint("workspace_id", "clip_id", "version", "aspect"),
+        UniqueConstraint("workspace_id", "clip_id", "spec_digest"),
+        ForeignKeyConstraint(["workspace_id", "clip_id"], ["clips.workspace_id", "clips.id"], ondelete="CASCADE"),
+    )
+
+    workspace_id: Mapped[UUID] = mapped_column(server_default=BOUND_WORKSPACE)
+    id: Mapped[UUID] = mapped_column(server_default=NEW_ID)
+    clip_id: Mapped[UUID]
+    version: Mapped[int] = mapped_column(server_default="1")
+    aspect: Mapped[str]
+    style: Mapped[str]
+    spec_digest: Mapped[str | None]
+    """Unknown until the render was planned."""
+    state: Mapped[str] = mapped_column(server_default="pending")
+    """`pending`, `running`, `ready` or `failed`; a ready one has `spec_digest` and `sha256`."""
+    objects: Mapped[Document] = mapped_column(server_default="{}")
+    sha256: Mapped[str | None]
+    duration: Mapped[float | None]
+    """Seconds."""
+    reason: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    ended_at: Mapped[datetime | None]
+
+
+class EventHead(Base):
+    """The number of a workspace's newest event; written by `app.write_event` only."""
+
+    __tablename__ = "event_heads"
+    __table_args__ = (ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], ondelete="CASCADE"),)
+
+    workspace_id: Mapped[UUID] = mapped_column(primary_key=True, server_default=BOUND_WORKSPACE)
+    last_seq: Mapped[int] = mapped_column(BigInteger)
+
+
+class Event(Base):
+    """Something that happened; numbered without gaps in a workspace, in the order of the commits."""
+
+    __tablename__ = "events"
+    __table_args__ = (
+        PrimaryKeyConstraint("workspace_id", "seq"),
+        UniqueConstraint("workspace_id", "id"),
+        ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], ondelete="CASCADE"),
+        ForeignKeyConstraint(
+            ["workspace_id", "upload_id"], ["uploads.workspace_id", "uploads.id"], ondelete="SET NULL (upload_id)"
+        ),
+    )
+
+    workspace_id: Mapped[UUID] = mapped_column(server_default=BOUND_WORKSPACE)
+    seq: Mapped[int] = mapped_column(BigInteger)
+    id: Mapped[UUID] = mapped_column(server_default=NEW_ID)
+    upload_id: Mapped[UUID | None]
+    kind: Mapped[str]
+    payload: Mapped[Document] = mapped_column(server_default="{}")
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
