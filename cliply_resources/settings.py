@@ -34,6 +34,8 @@ class Settings(BaseSettings):
     max_bit_rate: int = 50_000_000
     """Bits a second, over the whole file."""
     max_source_bytes: int = 20 * 1024**3
+    require_audio: bool = True
+    """Whether a video without sound is refused; false finds clips by picture alone."""
 
     url_hosts: tuple[str, ...] = (
         "youtube.com",

@@ -29,6 +29,8 @@ class VideoStream(msgspec.Struct, frozen=True, kw_only=True):
     variable_frame_rate: bool = False
     rotation: int = 0
     """Degrees clockwise that a player turns the stored picture: 0, 90, 180 or 270."""
+    mirrored: bool = False
+    """Whether a player also mirrors it, as some front cameras ask for."""
 
     @property
     def fps(self) -> Fraction:
