@@ -324,8 +324,8 @@ def _await_start(pid: int, data: Path) -> _Postmaster | None:
     """The server once it is ready; `None` as soon as its process has given up, or when the time is up."""
 
     def look() -> tuple[_Postmaster | None, bool]:
-        alive = alive(pid)  # asked first: a server that dies between the two looks is seen as dead the next time
-        return _postmaster(data), alive
+        lives = alive(pid)  # asked first: a server that dies between the two looks is seen as dead the next time
+        return _postmaster(data), lives
 
     found, _ = wait_while(look, lambda it: it[1] and (it[0] is None or it[0].status != "ready"), START_SECONDS)
     return found if found and found.status == "ready" else None
