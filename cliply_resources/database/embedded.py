@@ -18,6 +18,7 @@ import hashlib
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -39,6 +40,7 @@ MAJOR_VERSION = "18"
 
 START_SECONDS = 60.0
 """Replaying the log after a crash takes a while; a start that needs longer than this is broken."""
+HANG_UP_SECONDS = 0.3
 PORT_ATTEMPTS = 5
 LONGEST_SOCKET_PATH = 100
 """Bytes; the kernel's own limit is 107."""
@@ -152,20 +154,28 @@ class EmbeddedPostgres:
         if not self._home.is_dir():
             return False
         with self._lock():
-            data = self.folder / "data"
-            found = _postmaster(data)
-            if found is None or (only_if_unused and _others_connected(found.address)):
+            return self._stop(only_if_unused, signal.SIGINT)
+
+    def remove(self, *, only_if_unused: bool = False) -> bool:
+        """Stops the server and deletes the cluster with all its data; says whether it did. For tests, and for good."""
+        if not self._home.is_dir():
+            return False
+        with self._lock():
+            # What is deleted need not be written out first: an immediate shutdown does.
+            if not self._stop(only_if_unused, signal.SIGQUIT) and _postmaster(self.folder / "data"):
                 return False
-            end(found.pid, data)
+            base = self.folder
+            shutil.rmtree(_short_socket_folder(base, server_account()), ignore_errors=True)
+            shutil.rmtree(base, ignore_errors=True)
+            (self._home / "postgres.at").unlink(missing_ok=True)
             return True
 
-    def remove(self) -> None:
-        """Stops the server and deletes the cluster with all its data. Meant for tests and for leaving for good."""
-        self.stop()
-        base = self.folder
-        shutil.rmtree(base, ignore_errors=True)
-        shutil.rmtree(_short_socket_folder(base, server_account()), ignore_errors=True)
-        (self._home / "postgres.at").unlink(missing_ok=True)
+    def _stop(self, only_if_unused: bool, how: signal.Signals) -> bool:
+        found = _postmaster(self.folder / "data")
+        if found is None or (only_if_unused and _others_connected(found.address)):
+            return False
+        end(found.pid, self.folder / "data", how)
+        return True
 
     @contextlib.contextmanager
     def _lock(self) -> Iterator[None]:
@@ -335,10 +345,11 @@ def _others_connected(address: ServerAddress) -> bool:
     query = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
     try:
         with psycopg.connect(address.url(SUPERUSER, "postgres", ""), connect_timeout=5) as connection:
-            row = connection.execute(query).fetchone()
+            connection.autocommit = True
+            # Whoever hung up a moment ago is still counted until the server has noticed.
+            return wait_while(lambda: connection.execute(query).fetchone() != (0,), bool, HANG_UP_SECONDS)
     except psycopg.OperationalError:
         return True  # too busy to answer is not unused
-    return row is not None and row[0] > 0
 
 
 def _short_socket_folder(base: Path, account: Account) -> Path:

@@ -56,9 +56,9 @@ def _processes_in(data: Path) -> list[int]:
     return [pid for pid in numbers if pid != os.getpid() and works_in(pid, data)]
 
 
-def end(pid: int, data: Path) -> None:
-    """Fast shutdown, then immediate, then the kernel's."""
-    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
+def end(pid: int, data: Path, how: signal.Signals = signal.SIGINT) -> None:
+    """Shuts a server down as asked (SIGINT: fast, SIGQUIT: immediate), then harder, until it is gone."""
+    for number in (how, signal.SIGQUIT, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
         if not wait_while(lambda: works_in(pid, data), bool, STOP_SECONDS):
