@@ -1,0 +1,39 @@
+# Everything runs from here; each target bootstraps what it needs. `make help` lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: help demo up test check format bench lock clean
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(READY): requirements.lock pyproject.toml deploy/setup.sh
+	@bash deploy/setup.sh
+
+demo: $(READY) ## Make a sample film and turn it into finished clips in demo/
+	@$(BIN)/cliply sample demo
+	@$(BIN)/cliply clip demo/sample.mp4 --clips 4 --max 40 --out demo
+
+up: $(READY) ## Run the whole stack: Postgres, Dagster daemon and UI
+	@$(BIN)/cliply up
+
+test: $(READY) ## Run the whole test suite
+	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+
+check: $(READY) ## Lint, formatting, types and the rules of import
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+format: $(READY) ## Format the code
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+bench: $(READY) ## Measure speed and memory; prints ratios of one run as JSON
+	@$(BIN)/python tests/bench/run.py
+
+lock: $(READY) ## Resolve the dependencies anew into requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --quiet --upgrade -o requirements.lock
+
+clean: ## Remove the environment and the demo's output
+	@rm -rf .venv demo

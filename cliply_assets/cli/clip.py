@@ -1,0 +1,136 @@
+"""`cliply clip`: from a film to a folder of finished clips."""
+
+import hashlib
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+import msgspec
+from rich.console import Console
+
+from cliply_assets.cli.exits import Exit
+from cliply_assets.cli.progress import show_progress
+from cliply_assets.cli.quiet import quiet
+from cliply_assets.cli.results import Result, check_folder, deliver, print_result, read_result
+from cliply_assets.cli.source import FileSource, inspect_source
+from cliply_assets.transcript.subtitles import read_transcript
+from cliply_resources.database import Database
+from cliply_resources.documents import UploadSettings
+from cliply_resources.errors import CallerError, MediaError
+from cliply_resources.settings import Settings
+from cliply_resources.storage import Storage, open_storage
+from cliply_resources.storage.keys import analysis_key
+from cliply_resources.uploads import (
+    check_settings,
+    claim_upload,
+    find_or_create_file_upload,
+    find_or_create_url_upload,
+    reset_unfinished_steps,
+)
+
+__all__ = ["Request", "make_clips"]
+
+MAX_TRANSCRIPT_BYTES = 50 * 1024 * 1024
+"""A day of speech is about 1 MB of text; more is not a transcript."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What the command line asked for."""
+
+    source: str
+    settings: UploadSettings
+    transcript: Path | None
+    out: Path | None
+    as_json: bool
+
+
+def make_clips(request: Request, settings: Settings) -> Exit:
+    """Does it, shows it, and says how it ended.
+
+    Raises:
+        CliplyError: nothing could be started; every message is a sentence for the user.
+        KeyboardInterrupt: stopped by the user; the same command goes on from there.
+    """
+    console = Console(stderr=True)
+    check_settings(request.settings)
+    source = inspect_source(request.source, settings, console)
+    brought = _read_brought(request.transcript) if request.transcript is not None else None
+    folder = request.out or _default_folder(source.path.stem if isinstance(source, FileSource) else "clips")
+    check_folder(folder)
+    with ExitStack() as stack:
+        with console.status("Opening the database"):
+            database = stack.enter_context(Database.open(settings))
+            storage = open_storage(settings)
+        workspace_id = database.local_workspace()
+        wanted = request.settings
+        if brought is not None:
+            wanted = msgspec.structs.replace(wanted, transcript=_store_brought(brought, storage, workspace_id))
+        with database.pipeline(workspace_id) as session:
+            if isinstance(source, FileSource):
+                upload_id, new = find_or_create_file_upload(
+                    session,
+                    workspace_id,
+                    path=str(source.path),
+                    title=source.path.stem,
+                    sha256=source.sha256,
+                    size=source.size,
+                    settings=wanted,
+                )
+            else:
+                upload_id, new = find_or_create_url_upload(session, workspace_id, url=source.url, settings=wanted)
+            claim_upload(session, workspace_id, upload_id)
+        console.print(f"{'Upload' if new else 'Continuing upload'} [bold]{upload_id}[/]", highlight=False)
+        result = _work(database, workspace_id, upload_id, settings)
+        delivered = deliver(result, storage, folder)
+    if request.as_json:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(delivered), indent=2).decode() + "\n")
+    else:
+        print_result(Console(), delivered, folder)
+    return Exit.DONE if result.state == "completed" else Exit.STEP_FAILED
+
+
+def _work(database: Database, workspace_id: UUID, upload_id: UUID, settings: Settings) -> Result:
+    # Imported late: bad input is refused before the two seconds that Dagster's import takes on a cold disk.
+    from cliply_assets.runs import open_instance, run_upload
+
+    with (
+        quiet(settings.home / "logs" / f"{upload_id}.log") as terminal,
+        show_progress(terminal, database, workspace_id, upload_id),
+        database.advisory_lock(f"run:{upload_id}", wait_seconds=None),
+    ):
+        with database.pipeline(workspace_id) as session:
+            reset_unfinished_steps(session, workspace_id, upload_id)
+            claim_upload(session, workspace_id, upload_id)
+        with open_instance(settings) as instance:
+            outcome = run_upload(instance, workspace_id, upload_id)
+    state = "completed" if outcome.success else "failed"
+    return read_result(database, workspace_id, upload_id, run_id=outcome.run_id, state=state)
+
+
+def _default_folder(stem: str) -> Path:
+    return Path.cwd() / f"{stem}-clips"
+
+
+def _read_brought(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MAX_TRANSCRIPT_BYTES:
+            raise MediaError(
+                f"{path.name} is larger than {MAX_TRANSCRIPT_BYTES // 1024**2} MB, which no transcript is."
+            )
+        data = path.read_bytes()
+        text = data.decode("utf-8-sig")
+    except OSError as error:
+        raise CallerError(f"The transcript {path} cannot be read ({error.strerror}).") from error
+    except UnicodeDecodeError as error:
+        raise MediaError(f"{path.name} is not UTF-8 text (byte {error.start}); save it as UTF-8.") from error
+    return msgspec.json.encode(read_transcript(text, name=path.name))
+
+
+def _store_brought(document: bytes, storage: Storage, workspace_id: UUID) -> str:
+    key = analysis_key(workspace_id, hashlib.sha256(document).hexdigest(), "transcript.json")
+    if not storage.exists(key):
+        storage.put_bytes(key, document)
+    return key

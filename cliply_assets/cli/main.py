@@ -1,0 +1,176 @@
+"""The `cliply` command."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from cliply_assets.cli.exits import Exit, exit_code
+from cliply_resources.documents import UploadSettings
+from cliply_resources.documents.clips import ASPECTS, CAPTION_STYLES
+from cliply_resources.errors import CallerError, CliplyError, StepFailed
+from cliply_resources.settings import get_settings
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="cliply",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    help="Turns a long video into captioned, reframed short clips.\n\nStart with [bold]cliply clip FILM.mp4[/].",
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else there.")]
+
+
+def main() -> None:
+    """The console script: runs a command and turns what went wrong into a sentence and an exit code."""
+    console = Console(stderr=True)
+    try:
+        app(standalone_mode=True)
+    except CliplyError as error:
+        console.print(f"[bold red]Cliply could not do it.[/] {_plain(str(error))}", highlight=False, soft_wrap=True)
+        if isinstance(error, StepFailed) and error.detail:
+            console.print(f"[dim]{_plain(error.detail[-800:])}[/]", highlight=False)
+        sys.exit(exit_code(error))
+    except KeyboardInterrupt:
+        console.print("\nStopped. What is finished stays; run the same command again to go on from there.")
+        sys.exit(Exit.INTERRUPTED)
+
+
+def _plain(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"cliply {version('cliply')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version_asked: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    pass
+
+
+def _one_of(value: str, allowed: tuple[str, ...], option: str) -> Any:
+    if value not in allowed:
+        raise CallerError(f"{option} {value} is not known; choose from {', '.join(allowed)}.")
+    return value
+
+
+@app.command()
+def clip(
+    source: Annotated[str, typer.Argument(help="A video file, or the URL of a video on an allowed site.")],
+    clips: Annotated[int, typer.Option("--clips", "-n", help="At most this many clips.")] = 5,
+    shortest: Annotated[float, typer.Option("--min", help="Shortest clip in seconds.")] = 15.0,
+    longest: Annotated[float, typer.Option("--max", help="Longest clip in seconds.")] = 60.0,
+    aspect: Annotated[list[str] | None, typer.Option(help="9:16, 1:1, 4:5 or 16:9; repeat for several.")] = None,
+    style: Annotated[str, typer.Option(help=f"Caption style: {', '.join(CAPTION_STYLES)}.")] = "highlight_word",
+    language: Annotated[str | None, typer.Option(help="Spoken language, such as en; found out when left away.")] = None,
+    transcript: Annotated[
+        Path | None, typer.Option(help="Your own transcript (SRT, VTT or Cliply's JSON) instead of recognising speech.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the clips; default: NAME-clips here.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Finds the moments worth posting and renders them: reframed, captioned, normalised.
+
+    Running the same command again continues where it stopped; what is done is not done twice.
+    Ends with 0 when all is done, 3 for bad input, 4 for a missing tool, 5 for a failed step.
+    """
+    from cliply_assets.cli.clip import Request, make_clips
+
+    wanted = UploadSettings(
+        clips=clips,
+        min_seconds=shortest,
+        max_seconds=longest,
+        aspects=tuple(dict.fromkeys(_one_of(each, tuple(ASPECTS), "--aspect") for each in aspect or ["9:16"])),
+        style=_one_of(style, CAPTION_STYLES, "--style"),
+        language=language,
+    )
+    request = Request(source=source, settings=wanted, transcript=transcript, out=out, as_json=as_json)
+    raise typer.Exit(make_clips(request, get_settings()))
+
+
+@app.command()
+def sample(
+    folder: Annotated[Path, typer.Argument(help="Where the film and its truth are written.")] = Path(),
+    seconds: Annotated[float | None, typer.Option(help="Only the first seconds of it.")] = None,
+) -> None:
+    """Makes a talk of two to three minutes with known truth, to try Cliply on."""
+    from cliply_assets.cli.sample import make_sample
+
+    make_sample(folder, seconds)
+
+
+@app.command()
+def up(
+    port: Annotated[int, typer.Option(help="Port of the Dagster UI on this machine.")] = 3000,
+) -> None:
+    """Runs the whole stack here: Postgres, the Dagster daemon and the Dagster UI. Ctrl-C stops all of it."""
+    from cliply_assets.cli.up import run_stack
+
+    raise typer.Exit(run_stack(get_settings(), port=port))
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Checks everything Cliply needs on this machine, and names the command that mends what is missing."""
+    from cliply_assets.cli.doctor import print_findings
+
+    raise typer.Exit(print_findings(get_settings(), as_json=as_json))
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """What runs here: database, daemon, UI, and the uploads that are being worked on."""
+    from cliply_assets.cli.listings import print_status
+
+    print_status(get_settings(), as_json=as_json)
+
+
+@app.command()
+def runs(
+    limit: Annotated[int, typer.Option(help="At most this many, newest first.")] = 20, as_json: Json = False
+) -> None:
+    """Lists uploads with their states and how long their steps took."""
+    from cliply_assets.cli.listings import print_uploads
+
+    print_uploads(get_settings(), limit=limit, as_json=as_json)
+
+
+@app.command()
+def clips(
+    upload: Annotated[
+        str | None, typer.Argument(help="An upload id or its beginning; all uploads when left away.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Lists clips with their time spans, scores, titles and reasons."""
+    from cliply_assets.cli.listings import print_clips
+
+    print_clips(get_settings(), upload=upload, as_json=as_json)
+
+
+@app.command()
+def migrate() -> None:
+    """Brings the database to this version's schema; safe to run twice and by several at once."""
+    from cliply_assets.cli.listings import print_migrations
+
+    print_migrations(get_settings())
+
+
+if __name__ == "__main__":
+    main()

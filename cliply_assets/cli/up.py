@@ -1,0 +1,212 @@
+"""`cliply up`: the whole stack under one supervisor."""
+
+import fcntl
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+import yaml
+from rich.console import Console
+
+from cliply_assets.cli.exits import Exit
+from cliply_assets.instance.home import prepare_dagster_home
+from cliply_resources.database import Database
+from cliply_resources.errors import CallerError, StepFailed
+from cliply_resources.settings import Settings
+
+__all__ = ["Service", "Supervisor", "run_stack", "stack_facts"]
+
+HEALTHY_SECONDS = 20.0
+"""A service that ran this long and then ended is started again at once; one that ends sooner waits longer each time."""
+
+MAX_QUICK_ENDS = 5
+"""After so many ends in a row, each within `HEALTHY_SECONDS`, the stack gives up and shows the log."""
+
+STOP_SECONDS = 15.0
+"""How long a service may take to end before it is killed; the daemon waits for a sensor tick."""
+
+
+@dataclass
+class Service:
+    """One process of the stack."""
+
+    name: str
+    command: Sequence[str]
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    quick_ends: int = 0
+    next_start: float = 0.0
+
+    def start(self) -> None:
+        """Starts it in a session of its own, so that Ctrl-C reaches the supervisor alone and it can stop all in order."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        self.started = time.monotonic()
+
+    def stop(self) -> None:
+        """Ends it and everything it started."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        os.killpg(self.process.pid, signal.SIGTERM)
+        try:
+            self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+    def tail(self) -> str:
+        """The end of its log."""
+        return self.log.read_text(errors="replace")[-1500:]
+
+
+@dataclass
+class Supervisor:
+    """Keeps services running until it is told to stop; starts them in order and stops them in the opposite one."""
+
+    services: Sequence[Service]
+    stopping: bool = field(default=False)
+
+    def run(self, console: Console) -> None:
+        """Returns when told to stop.
+
+        Raises:
+            StepFailed: a service keeps ending; its log is in the message.
+        """
+        previous = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            for service in self.services:
+                service.start()
+            while not self.stopping:
+                for service in self.services:
+                    self._watch(service, console)
+                time.sleep(0.2)
+        finally:
+            for service in reversed(self.services):
+                service.stop()
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self.stopping = True
+
+    def _watch(self, service: Service, console: Console) -> None:
+        assert service.process is not None
+        now = time.monotonic()
+        if service.process.poll() is None:
+            return
+        if service.next_start == 0.0:
+            quick = now - service.started < HEALTHY_SECONDS
+            service.quick_ends = service.quick_ends + 1 if quick else 0
+            if service.quick_ends >= MAX_QUICK_ENDS:
+                raise StepFailed(
+                    f"{service.name} ended {service.quick_ends} times in a row; its log is {service.log}.",
+                    detail=service.tail(),
+                )
+            service.next_start = now + (2.0**service.quick_ends if quick else 0.0)
+            console.print(f"[yellow]{service.name} ended with {service.process.returncode}; it is started again.[/]")
+        if now >= service.next_start:
+            service.next_start = 0.0
+            service.start()
+
+
+def run_stack(settings: Settings, *, port: int) -> Exit:
+    """Runs Postgres, the code server, the daemon and the UI until Ctrl-C or SIGTERM.
+
+    Raises:
+        CallerError: it runs already, or the port is taken.
+    """
+    console = Console()
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with _only_one(settings, port), Database.open(settings):
+        _check_port(port)
+        home = prepare_dagster_home(settings)
+        logs = settings.home / "logs"
+        logs.mkdir(exist_ok=True)
+        grpc_port = _free_port()
+        workspace = home / "stack-workspace.yaml"
+        workspace.write_text(
+            yaml.safe_dump(
+                {"load_from": [{"grpc_server": {"host": "127.0.0.1", "port": grpc_port, "location_name": "cliply"}}]}
+            )
+        )
+        console.print(f"Dagster UI   [bold]http://127.0.0.1:{port}[/]\nLogs         {logs}\nCtrl-C stops everything.")
+        Supervisor(_services(workspace, logs, port=port, grpc_port=grpc_port)).run(console)
+    console.print("Stopped.")
+    return Exit.DONE
+
+
+def _services(workspace: Path, logs: Path, *, port: int, grpc_port: int) -> list[Service]:
+    python = [sys.executable, "-m"]
+    on = ["-w", str(workspace)]
+    module = ["--python-module", "cliply_assets.definitions", "--location-name", "cliply"]
+    return [
+        # Not `code-server start`: its proxy never restarts a dead child, and this supervisor does.
+        Service(
+            "code server",
+            [*python, "dagster", "api", "grpc", "--host", "127.0.0.1", "--port", str(grpc_port), *module],
+            logs / "code-server.log",
+        ),
+        Service("daemon", [*python, "dagster._daemon", "run", *on], logs / "daemon.log"),
+        Service(
+            "Dagster UI",
+            [*python, "dagster_webserver", "-h", "127.0.0.1", "-p", str(port), *on],
+            logs / "webserver.log",
+        ),
+    ]
+
+
+@contextmanager
+def _only_one(settings: Settings, port: int) -> Iterator[None]:
+    facts = settings.home / "up.json"
+    with facts.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise CallerError(f"Cliply is already up for {settings.home}; `cliply status` shows where.") from error
+        file.truncate(0)
+        file.write(json.dumps({"pid": os.getpid(), "port": port}))
+        file.flush()
+        yield
+        file.truncate(0)
+
+
+def stack_facts(settings: Settings) -> dict[str, int] | None:
+    """Process id and port of the running stack; None when none runs."""
+    path = settings.home / "up.json"
+    if not path.exists():
+        return None
+    with path.open("r+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            facts: dict[str, int] = json.loads(file.read())
+            return facts
+    return None
+
+
+def _check_port(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise CallerError(f"Port {port} is taken by another program; choose another with --port.") from error
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,45 @@
+"""Everything Dagster loads: assets, jobs, resources, sensors and schedules."""
+
+import os
+
+import dagster as dg
+
+from cliply_assets.audio.assets import audio_features
+from cliply_assets.highlights.assets import clip_candidates
+from cliply_assets.jobs import analyze, make_clips, render
+from cliply_assets.pipeline import Pipeline
+from cliply_assets.renders.assets import renders
+from cliply_assets.source.assets import media_proxy, source_video
+from cliply_assets.transcript.assets import transcript
+from cliply_assets.vision.assets import face_tracks, scenes
+from cliply_resources.settings import get_settings
+
+__all__ = ["defs"]
+
+
+def _executor() -> dg.ExecutorDefinition:
+    """Steps side by side in forked processes: a fresh interpreter a step would cost 2 to 4 s each."""
+    return dg.multiprocess_executor.configured(
+        {
+            "max_concurrent": get_settings().worker_cpus or os.cpu_count() or 1,
+            "start_method": {"forkserver": {"preload_modules": ["cliply_assets.instance.preload"]}},
+        },
+        name="side_by_side",
+    )
+
+
+defs = dg.Definitions(
+    assets=[
+        source_video,
+        media_proxy,
+        transcript,
+        scenes,
+        face_tracks,
+        audio_features,
+        clip_candidates,
+        renders,
+    ],
+    jobs=[analyze, render, make_clips],
+    resources={"pipeline": Pipeline()},
+    executor=_executor(),
+)

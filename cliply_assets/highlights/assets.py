@@ -1,0 +1,99 @@
+"""The moments worth posting."""
+
+import polars as pl
+
+from cliply_assets.highlights.chart import signals_chart
+from cliply_assets.highlights.choose import choose_candidates
+from cliply_assets.highlights.llm_ranking import rerank
+from cliply_assets.pipeline import upload_asset
+from cliply_assets.steps.records import UploadFacts
+from cliply_assets.steps.rules import STEPS
+from cliply_assets.steps.work import Check, StepResult, StepWork
+from cliply_resources.documents import Candidates, Scenes, SourceVideo, Transcript
+from cliply_resources.language import open_language_model
+from cliply_resources.settings import get_settings
+
+__all__ = ["clip_candidates"]
+
+
+def _which_ranker(_upload: UploadFacts) -> str:
+    settings = get_settings()
+    return " ".join((*settings.llm_base_urls, *settings.llm_models))
+
+
+@upload_asset(
+    STEPS["clip_candidates"],
+    group="highlights",
+    kinds={"python", "llm"},
+    owner="team:highlights",
+    checks={
+        "clips_lie_inside_the_source": "Every candidate begins and ends within the film.",
+        "no_word_is_cut": "No candidate begins or ends inside a word.",
+        "something_was_found": "At least one moment is worth a clip.",
+    },
+    fingerprint=_which_ranker,
+)
+def clip_candidates(work: StepWork) -> StepResult:
+    """Whole thoughts worth posting, best first, each with its score, its title and the reasons in words.
+
+    Runbook: nothing found is explained in `note`; the chart shows every signal and what was chosen.
+    """
+    source = work.document("source_video", "source.json", SourceVideo)
+    transcript = work.document("transcript", "transcript.json", Transcript)
+    chosen, signals = choose_candidates(
+        transcript,
+        work.table("audio_features", "audio.parquet"),
+        work.document("scenes", "scenes.json", Scenes),
+        work.table("scenes", "motion.parquet"),
+        work.table("face_tracks", "faces.parquet"),
+        duration=source.media.duration,
+        settings=work.settings,
+        origin=source.origin,
+    )
+    model = open_language_model(work.configuration)
+    if model is not None and chosen.candidates:
+        work.progress(0.5, f"asking {model.name}")
+        chosen = rerank(chosen, model, seconds=work.seconds_left)
+    table = work.folder / "signals.parquet"
+    signals.write_parquet(table)
+    chart = work.folder / "signals.png"
+    chart.write_bytes(signals_chart(signals, chosen))
+    return StepResult(
+        files={"signals.parquet": table, "signals.png": chart},
+        documents={"candidates.json": chosen},
+        metadata={
+            "candidates": len(chosen.candidates),
+            "ranker": chosen.ranker,
+            "profile": chosen.profile,
+            "note": chosen.note,
+            "best": chosen.candidates[0].title if chosen.candidates else "",
+        },
+        checks=_checks(chosen, transcript, source.media.duration),
+    )
+
+
+def _checks(chosen: Candidates, transcript: Transcript, duration: float) -> tuple[Check, ...]:
+    outside = [c for c in chosen.candidates if c.start < 0 or c.end > duration + 0.05]
+    edges = [edge for c in chosen.candidates for edge in (c.start, c.end)]
+    words = pl.DataFrame(
+        {"start": [w.start for w in transcript.words], "end": [w.end for w in transcript.words]},
+        schema={"start": pl.Float64, "end": pl.Float64},
+    )
+    cut = sum(
+        words.filter((pl.col("start") + 0.01 < edge) & (pl.col("end") - 0.01 > edge)).height > 0 for edge in edges
+    )
+    count = len(chosen.candidates)
+    return (
+        Check(
+            name="clips_lie_inside_the_source",
+            passed=not outside,
+            says=f"{len(outside)} of {count} candidates reach beyond {duration:.2f} s.",
+        ),
+        Check(name="no_word_is_cut", passed=cut == 0, says=f"{cut} of {len(edges)} edges lie inside a word."),
+        Check(
+            name="something_was_found",
+            passed=count > 0,
+            says=f"{count} candidates." if count else chosen.note or "Nothing stood out.",
+            serious=False,
+        ),
+    )

@@ -1,0 +1,18 @@
+"""Preloaded into the process that steps are forked from: ties every step's life to its run's.
+
+A run that is killed must not leave steps behind that go on writing. The kernel sees to it: the fork server asks to be
+ended when the run's process dies, and each step when the fork server does.
+"""
+
+import ctypes
+import signal
+
+__all__ = ["end_with_parent"]
+
+PR_SET_PDEATHSIG = 1
+"""From <linux/prctl.h>; cleared by fork, so every process has to ask for itself."""
+
+
+def end_with_parent() -> None:
+    """Asks the kernel to send SIGTERM when the parent process dies."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

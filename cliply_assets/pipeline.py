@@ -1,0 +1,158 @@
+"""The resource that every asset works through, and the shell that makes an asset of a step's work function."""
+
+import base64
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from uuid import UUID
+
+import dagster as dg
+
+from cliply_assets.instance.lifeline import end_with_parent
+from cliply_assets.partitions import uploads
+from cliply_assets.steps.records import UploadFacts
+from cliply_assets.steps.rules import StepRules
+from cliply_assets.steps.runner import Attempt, StepOutcome, StepRunner, is_final
+from cliply_assets.steps.work import Check, StepResult, StepWork
+from cliply_resources.database import Database
+from cliply_resources.errors import CliplyError
+from cliply_resources.settings import get_settings
+from cliply_resources.storage import Storage, open_storage
+
+__all__ = ["Pipeline", "check_result", "metadata_of", "retry_policy", "upload_asset", "upload_of"]
+
+PICTURES = {".jpg": "image/jpeg", ".png": "image/png"}
+"""Stored pictures that are shown beside a materialization."""
+
+PICTURE_BYTES = 150_000
+"""Larger ones are left out: every materialization is an event row that Dagster keeps."""
+
+
+@lru_cache(maxsize=1)
+def _open() -> tuple[Database, Storage]:
+    configuration = get_settings()
+    return Database.open(configuration), open_storage(configuration)
+
+
+class Pipeline(dg.ConfigurableResource[StepRunner]):
+    """Database, storage and step runner of this process, opened once."""
+
+    def runner(self) -> StepRunner:
+        """Runs steps here."""
+        database, storage = _open()
+        return StepRunner(database, storage, get_settings())
+
+    def database(self) -> Database:
+        """For the few shells that write rows beside their step."""
+        return _open()[0]
+
+    def storage(self) -> Storage:
+        """Where the objects lie."""
+        return _open()[1]
+
+
+def retry_policy(rules: StepRules) -> dg.RetryPolicy:
+    """The step's own stance on trying again, in Dagster's terms."""
+    return dg.RetryPolicy(
+        max_retries=rules.max_attempts - 1,
+        delay=rules.backoff_seconds,
+        backoff=dg.Backoff.EXPONENTIAL if rules.exponential else None,
+        jitter=dg.Jitter.PLUS_MINUS,
+    )
+
+
+def upload_of(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> UUID:
+    """The upload that this run's partition key names."""
+    return UUID(context.partition_key)
+
+
+def run_step(
+    context: dg.OpExecutionContext | dg.AssetExecutionContext,
+    runner: StepRunner,
+    rules: StepRules,
+    work: Callable[[StepWork], StepResult],
+    *,
+    part: str = "",
+    fingerprint: Callable[[UploadFacts], str] = lambda _: "",
+) -> StepOutcome:
+    """Runs a step in Dagster's terms: an error that cannot be helped by trying again says so."""
+    end_with_parent()
+    attempt = Attempt(number=context.retry_number + 1, run_id=context.run_id)
+    try:
+        return runner.run(upload_of(context), rules, work, attempt, part=part, fingerprint=fingerprint)
+    except CliplyError as error:
+        raise dg.Failure(description=str(error), allow_retries=not is_final(error)) from error
+
+
+def check_result(check: Check, key: dg.AssetKey) -> dg.AssetCheckResult:
+    """A check's outcome in Dagster's terms."""
+    return dg.AssetCheckResult(
+        asset_key=key,
+        check_name=check.name,
+        passed=check.passed,
+        severity=dg.AssetCheckSeverity.ERROR if check.serious else dg.AssetCheckSeverity.WARN,
+        description=check.says,
+    )
+
+
+def metadata_of(outcome: StepOutcome, storage: Storage) -> Mapping[str, dg.MetadataValue]:
+    """What an operator wants to see of a step: its facts, its objects and its small pictures."""
+    shown: dict[str, dg.MetadataValue] = {"reused": dg.MetadataValue.bool(outcome.reused)}
+    for name, value in outcome.finished.metadata.items():
+        if isinstance(value, str):
+            shown[name] = dg.MetadataValue.text(value)
+        else:
+            shown[name] = dg.MetadataValue.float(value) if isinstance(value, float) else dg.MetadataValue.int(value)
+    for name, stored in outcome.finished.objects.items():
+        kind = PICTURES.get(name[name.rfind(".") :])
+        if kind is not None and stored.size <= PICTURE_BYTES:
+            data = base64.b64encode(storage.get_bytes(stored.key)).decode()
+            shown[name] = dg.MetadataValue.md(f"![{name}](data:{kind};base64,{data})")
+    rows = [
+        dg.TableRecord({"object": stored.key, "bytes": stored.size}) for stored in outcome.finished.objects.values()
+    ]
+    shown["objects"] = dg.MetadataValue.table(rows)
+    return shown
+
+
+def upload_asset(
+    rules: StepRules,
+    *,
+    group: str,
+    kinds: set[str],
+    owner: str,
+    checks: Mapping[str, str],
+    pool: str | None = None,
+    fingerprint: Callable[[UploadFacts], str] = lambda _: "",
+) -> Callable[[Callable[[StepWork], StepResult]], dg.AssetsDefinition]:
+    """Makes the asset of a step from the function that does its work; the docstring is its description.
+
+    `checks` maps check names to what each promises; the work function reports one outcome for each.
+    """
+
+    def make(work: Callable[[StepWork], StepResult]) -> dg.AssetsDefinition:
+        key = dg.AssetKey(rules.name)
+
+        @dg.asset(
+            key=key,
+            deps=[dg.AssetKey(step) for step in rules.after],
+            partitions_def=uploads,
+            group_name=group,
+            kinds=kinds,
+            owners=[owner],
+            description=work.__doc__,
+            code_version=rules.code_version,
+            retry_policy=retry_policy(rules),
+            pool=pool,
+            check_specs=[dg.AssetCheckSpec(name, asset=key, description=promise) for name, promise in checks.items()],
+        )
+        def shell(context: dg.AssetExecutionContext, pipeline: Pipeline) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads the annotation and takes the bare class only
+            outcome = run_step(context, pipeline.runner(), rules, work, fingerprint=fingerprint)
+            return dg.MaterializeResult(
+                metadata=metadata_of(outcome, pipeline.storage()),
+                data_version=dg.DataVersion(outcome.finished.digest()[:16]),
+                check_results=[check_result(check, key) for check in outcome.finished.checks],
+            )
+
+        return shell
+
+    return make

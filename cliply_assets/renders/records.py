@@ -1,0 +1,138 @@
+"""Rows of `clips` and `renders`: which moments were kept, and which versions of them exist."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+from uuid import UUID, uuid5
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from cliply_resources.database import Database
+from cliply_resources.database.models import Clip, Render
+from cliply_resources.documents import Candidate
+from cliply_resources.errors import NotFound
+
+__all__ = ["ClipRecords", "RenderVersion", "clip_id"]
+
+
+class RenderVersion(NamedTuple):
+    """One version of a clip in one aspect ratio; `objects` maps kinds of file to object keys once it is ready."""
+
+    id: UUID
+    version: int
+    objects: Mapping[str, str] | None
+    sha256: str | None
+
+
+def clip_id(upload_id: UUID, start: float, end: float) -> UUID:
+    """The same moment of the same upload is the same clip, however often it is proposed."""
+    return uuid5(upload_id, f"{start:.3f}-{end:.3f}")
+
+
+class ClipRecords:
+    """Reads and writes clips and their renders, each call in a transaction of its own."""
+
+    def __init__(self, database: Database, workspace_id: UUID) -> None:
+        self._database = database
+        self._workspace_id = workspace_id
+
+    def keep(self, upload_id: UUID, candidates: Sequence[Candidate]) -> list[UUID]:
+        """Makes clips of the candidates, best first; proposals that are no longer made go, decisions of people stay."""
+        ids = [clip_id(upload_id, candidate.start, candidate.end) for candidate in candidates]
+        with self._database.pipeline(self._workspace_id) as session:
+            session.execute(
+                sa.delete(Clip).where(
+                    Clip.workspace_id == self._workspace_id,
+                    Clip.upload_id == upload_id,
+                    Clip.state == "proposed",
+                    Clip.id.not_in(ids),
+                )
+            )
+            for rank, (identity, candidate) in enumerate(zip(ids, candidates, strict=True), start=1):
+                self._upsert(session, upload_id, identity, rank, candidate)
+        return ids
+
+    def _upsert(self, session: Session, upload_id: UUID, identity: UUID, rank: int, candidate: Candidate) -> None:
+        facts = {
+            "rank": rank,
+            "score": candidate.score,
+            "subscores": dict(candidate.subscores),
+            "title": candidate.title,
+            "description": candidate.description,
+            "hashtags": list(candidate.hashtags),
+            "reasons": list(candidate.reasons),
+        }
+        row = {
+            "workspace_id": self._workspace_id,
+            "id": identity,
+            "upload_id": upload_id,
+            "start_s": candidate.start,
+            "end_s": candidate.end,
+            **facts,
+        }
+        statement = insert(Clip).values(row)
+        session.execute(
+            statement.on_conflict_do_update(
+                index_elements=["workspace_id", "id"], set_=facts, where=Clip.state == "proposed"
+            )
+        )
+
+    def clip(self, identity: UUID) -> Clip:
+        """The clip's row.
+
+        Raises:
+            NotFound: it was deleted meanwhile.
+        """
+        with self._database.pipeline(self._workspace_id) as session:
+            row = session.get(Clip, (self._workspace_id, identity))
+            if row is None:
+                raise NotFound(f"There is no clip {identity}; it may have been deleted.")
+            session.expunge(row)
+            return row
+
+    def begin_render(self, clip: UUID, *, aspect: str, style: str, spec_digest: str) -> RenderVersion:
+        """The version with exactly this spec: a ready one as it is, otherwise a new or unfinished one to be made."""
+        same_spec = (
+            Render.workspace_id == self._workspace_id,
+            Render.clip_id == clip,
+            Render.spec_digest == spec_digest,
+        )
+        newest = sa.select(sa.func.coalesce(sa.func.max(Render.version), 0) + 1).where(
+            Render.workspace_id == self._workspace_id, Render.clip_id == clip, Render.aspect == aspect
+        )
+        with self._database.pipeline(self._workspace_id) as session:
+            row = session.scalars(sa.select(Render).where(*same_spec)).first()
+            if row is None:
+                row = Render(
+                    workspace_id=self._workspace_id,
+                    clip_id=clip,
+                    version=session.execute(newest).scalar_one(),
+                    aspect=aspect,
+                    style=style,
+                    spec_digest=spec_digest,
+                    state="running",
+                )
+                session.add(row)
+            elif row.state != "ready":
+                row.state, row.reason = "running", None
+            session.flush()
+            objects = dict(row.objects) if row.state == "ready" and row.objects else None
+            return RenderVersion(row.id, row.version, objects, row.sha256)
+
+    def finish_render(self, render: UUID, *, objects: Mapping[str, str], sha256: str, duration: float) -> None:
+        """The version is ready."""
+        self._end(render, state="ready", objects=dict(objects), sha256=sha256, duration=duration, reason=None)
+
+    def fail_render(self, render: UUID, reason: str) -> None:
+        """The version could not be made."""
+        self._end(render, state="failed", reason=reason)
+
+    def _end(self, render: UUID, **values: object) -> None:
+        with self._database.pipeline(self._workspace_id) as session:
+            session.execute(
+                sa.update(Render)
+                .where(Render.workspace_id == self._workspace_id, Render.id == render)
+                .values(ended_at=datetime.now(UTC), **values)
+            )

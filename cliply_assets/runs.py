@@ -1,0 +1,79 @@
+"""Runs an upload here and now, in this process, recorded in the same Dagster instance as everything else."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+from uuid import UUID
+
+import dagster as dg
+from dagster._core.errors import DagsterExecutionInterruptedError
+
+from cliply_assets.instance.home import prepare_dagster_home
+from cliply_assets.instance.owner import OWNER_TAG, is_alive, this_process
+from cliply_assets.partitions import UPLOAD_TAG, WORKSPACE_TAG, uploads
+from cliply_resources.settings import Settings
+
+__all__ = ["RunOutcome", "open_instance", "run_upload"]
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""The event log keeps everything; the terminal belongs to the progress display."""
+
+
+def make_clips_job() -> dg.JobDefinition:
+    """The job that a run here executes; a function, so that forked steps can find it again."""
+    from cliply_assets.definitions import defs
+
+    return defs.resolve_job_def("make_clips")
+
+
+@contextmanager
+def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
+    """Cliply's Dagster instance."""
+    prepare_dagster_home(settings)
+    with dg.DagsterInstance.get() as instance:
+        yield instance
+
+
+class RunOutcome(NamedTuple):
+    """How a run ended."""
+
+    run_id: str
+    success: bool
+
+
+def run_upload(instance: dg.DagsterInstance, workspace_id: UUID, upload_id: UUID) -> RunOutcome:
+    """Materializes everything of one upload up to its renders.
+
+    Raises:
+        KeyboardInterrupt: the user stopped it; what is finished stays, and the next run goes on from there.
+    """
+    _end_dead_runs(instance, upload_id)
+    instance.add_dynamic_partitions(str(uploads.name), [str(upload_id)])
+    tags = {
+        "dagster/partition": str(upload_id),
+        UPLOAD_TAG: str(upload_id),
+        WORKSPACE_TAG: str(workspace_id),
+        OWNER_TAG: this_process(),
+    }
+    try:
+        with dg.execute_job(
+            dg.reconstructable(make_clips_job), instance=instance, run_config=QUIET, tags=tags
+        ) as result:
+            return RunOutcome(result.run_id, result.success)
+    except DagsterExecutionInterruptedError:
+        raise KeyboardInterrupt from None
+
+
+def _end_dead_runs(instance: dg.DagsterInstance, upload_id: UUID) -> None:
+    """A command that was killed could not say so; its run would look alive for ever."""
+    unfinished = dg.RunsFilter(
+        tags={UPLOAD_TAG: str(upload_id)},
+        statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING],
+    )
+    for run in instance.get_runs(filters=unfinished):
+        owner = run.tags.get(OWNER_TAG)
+        if owner is not None and not is_alive(owner):
+            instance.report_run_failed(
+                run, message=f"The process that ran it ({owner}, seen by {os.getpid()}) is gone."
+            )

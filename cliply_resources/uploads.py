@@ -1,0 +1,228 @@
+"""Uploads as rows: asking for one, and what its facts add up to."""
+
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from cliply_resources.database import Database
+from cliply_resources.database.models import Upload, UploadStep
+from cliply_resources.documents import UploadSettings
+from cliply_resources.errors import CallerError, NotFound
+
+__all__ = [
+    "StepFact",
+    "UploadState",
+    "check_settings",
+    "claim_upload",
+    "derive_state",
+    "find_or_create_file_upload",
+    "find_or_create_url_upload",
+    "reset_unfinished_steps",
+    "settings_digest",
+    "uploads_to_start",
+    "workspace_of_upload",
+]
+
+UploadState = Literal[
+    "created",
+    "ingesting",
+    "analyzing",
+    "clips_generated",
+    "rendering",
+    "review",
+    "publishing",
+    "completed",
+    "failed",
+    "cancelled",
+    "paused",
+]
+
+MAX_CLIPS = 50
+SHORTEST_CLIP = 3.0
+"""Seconds; platforms refuse shorter ones."""
+LONGEST_CLIP = 600.0
+"""Seconds; beyond this it is an excerpt, not a short clip."""
+
+INGEST_STEPS = frozenset({"source_video", "media_proxy"})
+
+
+def check_settings(settings: UploadSettings) -> None:
+    """Refuses what cannot be done, in a sentence.
+
+    Raises:
+        CallerError: naming the value, the limit and the remedy.
+    """
+    if not 1 <= settings.clips <= MAX_CLIPS:
+        raise CallerError(f"{settings.clips} clips cannot be made of one upload; ask for 1 to {MAX_CLIPS}.")
+    if settings.min_seconds < SHORTEST_CLIP:
+        raise CallerError(
+            f"A clip of {settings.min_seconds:g} s is too short; --min must be at least {SHORTEST_CLIP:g} s."
+        )
+    if settings.max_seconds > LONGEST_CLIP:
+        raise CallerError(f"A clip of {settings.max_seconds:g} s is too long; --max may be at most {LONGEST_CLIP:g} s.")
+    if settings.min_seconds >= settings.max_seconds:
+        raise CallerError(
+            f"The shortest clip ({settings.min_seconds:g} s) must be shorter than the longest ({settings.max_seconds:g} s)."
+        )
+    if not settings.aspects:
+        raise CallerError("Name at least one aspect ratio, for example 9:16.")
+
+
+def settings_digest(settings: UploadSettings) -> str:
+    """Equal for settings that ask for the same."""
+    return hashlib.sha256(msgspec.json.encode(settings, order="sorted")).hexdigest()
+
+
+def workspace_of_upload(database: Database, upload_id: UUID) -> UUID:
+    """Whose upload it is; for work that starts from a partition key alone.
+
+    Raises:
+        NotFound: there is no such upload.
+    """
+    with database.across() as session:
+        found = session.execute(sa.text("SELECT app.workspace_of_upload(:upload)"), {"upload": upload_id}).scalar()
+    if found is None:
+        raise NotFound(f"There is no upload {upload_id}; it may have been deleted.")
+    return UUID(str(found))
+
+
+def uploads_to_start(database: Database, most: int) -> list[tuple[UUID, UUID]]:
+    """Workspace and upload ids of uploads that nobody has begun, the oldest first, over all workspaces."""
+    with database.across() as session:
+        rows = session.execute(sa.text("SELECT * FROM app.uploads_to_start(:most)"), {"most": most}).all()
+    return [(row[0], row[1]) for row in rows]
+
+
+def find_or_create_file_upload(
+    session: Session, workspace_id: UUID, *, path: str, title: str, sha256: str, size: int, settings: UploadSettings
+) -> tuple[UUID, bool]:
+    """The upload of these bytes with these settings, and whether it is new; two callers at once get the same one."""
+    values = {
+        "workspace_id": workspace_id,
+        "title": title,
+        "source_kind": "file",
+        "source_uri": path,
+        "source_sha256": sha256,
+        "source_size": size,
+        "settings": msgspec.to_builtins(settings),
+        "settings_digest": settings_digest(settings),
+    }
+    created = session.execute(insert(Upload).values(values).on_conflict_do_nothing().returning(Upload.id)).scalar()
+    if created is not None:
+        return created, True
+    same = (
+        Upload.workspace_id == workspace_id,
+        Upload.source_sha256 == sha256,
+        Upload.settings_digest == values["settings_digest"],
+        Upload.source_kind == "file",
+        Upload.deleted_at.is_(None),
+    )
+    found = session.execute(sa.select(Upload.id).where(*same)).scalar_one()
+    # The file may have moved since; the bytes are the same.
+    session.execute(sa.update(Upload).where(*same).values(source_uri=path))
+    return found, False
+
+
+def find_or_create_url_upload(
+    session: Session, workspace_id: UUID, *, url: str, settings: UploadSettings
+) -> tuple[UUID, bool]:
+    """The unfinished upload of this address with these settings, and whether it is new.
+
+    A finished one is not taken again: what the address shows may have changed.
+    """
+    digest = settings_digest(settings)
+    unfinished = sa.select(Upload.id).where(
+        Upload.workspace_id == workspace_id,
+        Upload.source_kind == "url",
+        Upload.source_uri == url,
+        Upload.settings_digest == digest,
+        Upload.completed_at.is_(None),
+        Upload.deleted_at.is_(None),
+    )
+    found = session.execute(unfinished.order_by(Upload.created_at.desc()).limit(1)).scalar()
+    if found is not None:
+        return found, False
+    values = {
+        "workspace_id": workspace_id,
+        "title": url,
+        "source_kind": "url",
+        "source_uri": url,
+        "settings": msgspec.to_builtins(settings),
+        "settings_digest": digest,
+    }
+    return session.execute(insert(Upload).values(values).returning(Upload.id)).scalar_one(), True
+
+
+def claim_upload(session: Session, workspace_id: UUID, upload_id: UUID) -> None:
+    """Keeps the sensor's hands off an upload that its creator is about to run: its first step counts as begun."""
+    claim = {"state": "running", "doing": "about to start"}
+    first = {"workspace_id": workspace_id, "upload_id": upload_id, "step": "source_video", **claim}
+    statement = insert(UploadStep).values(first)
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["workspace_id", "upload_id", "step", "part"], set_=claim, where=UploadStep.state == "pending"
+        )
+    )
+
+
+def reset_unfinished_steps(session: Session, workspace_id: UUID, upload_id: UUID) -> None:
+    """Steps that an earlier run left unfinished wait again. Only for the holder of the upload's run lock."""
+    session.execute(
+        sa.update(UploadStep)
+        .where(
+            UploadStep.workspace_id == workspace_id,
+            UploadStep.upload_id == upload_id,
+            UploadStep.state.in_(("running", "failed", "cancelled")),
+        )
+        .values(state="pending", percent=0.0, doing="", reason=None, raw_error=None)
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepFact:
+    """One step's state, as far as it matters for the upload's."""
+
+    step: str
+    state: str
+
+
+def derive_state(
+    steps: Collection[StepFact],
+    *,
+    cancelled: bool,
+    paused: bool,
+    ready_clips: int,
+    due_posts: int = 0,
+    published_posts: int = 0,
+) -> UploadState:
+    """What an upload's facts add up to; the one place that says so."""
+    states = {fact.step: fact.state for fact in steps}
+    if cancelled:
+        return "cancelled"
+    if paused:
+        return "paused"
+    if due_posts:
+        return "publishing"
+    if published_posts:
+        return "completed"
+    running = {step for step, state in states.items() if state == "running"}
+    if running & INGEST_STEPS:
+        return "ingesting"
+    if "renders" in running:
+        return "rendering"
+    if running:
+        return "analyzing"
+    if ready_clips:
+        return "review"
+    if "failed" in states.values():
+        return "failed"
+    if states.get("clip_candidates") == "completed":
+        return "clips_generated"
+    return "analyzing" if "completed" in states.values() else "created"
