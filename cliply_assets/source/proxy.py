@@ -5,11 +5,14 @@ also what `ffmpeg -ss` counts from. A picture track that starts late is preceded
 starts late by silence, so `audio.wav`, `frames.mkv` and `timing.parquet` agree to the sample and the frame.
 """
 
+import fcntl
+import os
 import shutil
 import tempfile
 import wave
 from array import array
-from contextlib import nullcontext, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import msgspec
@@ -58,6 +61,7 @@ _ROUNDING_SECONDS = 0.001  # what microsecond times and whole samples can lose; 
 _JPEG_BYTES = 80_000  # of one 640×640 picture at quality 4, with a detailed scene
 _DECODING_SHARE = 0.97  # of the progress; the rest is reading the times back
 _SCORE_LOG = "scores.txt"
+_PARTIAL = ".partial-"
 
 _LAYOUT_CHANNELS = 8  # ffmpeg has a standard speaker layout, and so a downmix, for up to eight channels
 
@@ -90,10 +94,14 @@ def write_proxy(
     (unset: ffmpeg decides). Raises MediaError when less than 90 % of the promised duration decodes, StepFailed when the
     disk is too small or ffmpeg fails, DeadlineExceeded.
     """
-    into.mkdir(parents=True, exist_ok=True)
-    _refuse_small_disk(media, into)
-    partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=into))
     try:
+        into.mkdir(parents=True, exist_ok=True)
+        _refuse_small_disk(media, into)
+        _sweep(into)
+        partial = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=into))
+    except OSError as error:
+        raise StepFailed(f"The folder {into} cannot be written to ({error.strerror}); choose one that can.") from error
+    with _locked(partial):
         run_ffmpeg(
             _arguments(source, media, threads),
             duration=media.duration,
@@ -105,14 +113,40 @@ def write_proxy(
         )
         proxy = _finish(source, media, partial, deadline_seconds, part_of(progress, _DECODING_SHARE, 1.0))
         for name in (AUDIO, FRAMES, MOTION, TIMING):
-            with suppress(FileNotFoundError):
-                (into / name).unlink()
+            (into / name).unlink(missing_ok=True)
         for file in sorted(partial.iterdir()):
             file.replace(into / file.name)
-    finally:
-        shutil.rmtree(partial)
     progress(1.0, "decoded")
     return proxy
+
+
+@contextmanager
+def _locked(partial: Path) -> Iterator[None]:
+    """Holds a folder while it is written, and removes it whatever happens.
+
+    The lock dies with this process, which tells a later one that the folder is abandoned.
+    """
+    handle = os.open(partial, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+        shutil.rmtree(partial)
+
+
+def _sweep(into: Path) -> None:
+    """Removes what a killed process left behind: gigabytes that nobody would find."""
+    for abandoned in into.glob(f"{_PARTIAL}*"):
+        handle = os.open(abandoned, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            continue
+        else:
+            shutil.rmtree(abandoned)
+        finally:
+            os.close(handle)
 
 
 def _finish(source: Path, media: SourceMedia, partial: Path, deadline_seconds: float, progress: Progress) -> MediaProxy:

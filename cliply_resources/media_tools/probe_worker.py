@@ -307,8 +307,9 @@ def orientation(matrix: tuple[int, ...] | None) -> tuple[int, bool]:
 def varies(timestamps: list[int]) -> bool:
     """Whether presentation times are spaced unevenly by more than rounding: any gap half off the median gap."""
     ordered = sorted(set(timestamps))
-    # Packets come in decoding order, so those at the cut edge may lack neighbours that were never read.
-    inner = ordered[: len(ordered) - 8] if len(ordered) >= _TIMED_PACKETS else ordered
+    # Packets come in decoding order, so those at the cut edge may lack neighbours that were never read; and recorders
+    # hold the very first picture until the sound has started.
+    inner = ordered[1 : len(ordered) - 8] if len(ordered) >= _TIMED_PACKETS else ordered[1:]
     gaps = [later - earlier for earlier, later in pairwise(inner)]
     if len(gaps) < 2:
         return False

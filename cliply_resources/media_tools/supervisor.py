@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
     supervisor = os.getpid()
     child = os.fork()
     if child == 0:
-        _become(command, limits, supervisor, report)
+        _become(command, limits, supervisor, (lifeline, report))
     _let_go_of_output()
     ready, _, _ = select.select([lifeline, ended], [], [])
     if ended not in ready:
@@ -62,17 +62,20 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _become(command: list[str], limits: dict[str, int], supervisor: int, report: int) -> NoReturn:
+def _become(command: list[str], limits: dict[str, int], supervisor: int, pipes: tuple[int, int]) -> NoReturn:
+    lifeline, report = pipes
     try:
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGXCPU, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
         signal.set_wakeup_fd(-1)
         _die_with(supervisor)
         for name, value in limits.items():
             _, hard = resource.getrlimit(_RLIMITS[name])
             allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
-            resource.setrlimit(_RLIMITS[name], (allowed, allowed))
-        os.set_inheritable(report, False)
+            # Reaching the hard processor limit is a bare KILL; the soft one ends the command by a signal that says why.
+            resource.setrlimit(_RLIMITS[name], (allowed, hard if name == "cpu_seconds" else allowed))
+        for descriptor in (lifeline, report):
+            os.set_inheritable(descriptor, False)
         os.execvp(command[0], command)  # noqa: S606 - no shell is the point
     except OSError as error:
         os.write(report, json.dumps({"could_not_start": error.errno}).encode() + b"\n")
