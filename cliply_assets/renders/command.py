@@ -1,0 +1,302 @@
+"""Turns a render spec into one ffmpeg command: pure text, nothing is run or written here.
+
+The graph decodes the source once. Moves of the camera that share a window size share one `crop`, steered frame by frame
+through `sendcmd`; where layout or window size changes, the frames are split, cut to their stretch and joined again.
+Everything user-given (captions, paths) stays out of the graph: captions are a file we write, and files have fixed names
+in a folder that ffmpeg runs in.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import groupby
+from math import ceil
+
+from cliply_assets.renders.captions import compose
+from cliply_assets.renders.styles import load_style
+from cliply_resources.documents import CameraMove, RenderSpec
+
+__all__ = [
+    "CAPTIONS_FILE",
+    "FONTS_FOLDER",
+    "RenderCommand",
+    "SoundCorrection",
+    "render_command",
+    "sound_command",
+    "still_graph",
+]
+
+CAPTIONS_FILE = "captions.ass"
+FONTS_FOLDER = "fonts"
+
+AUDIO_RATE = 48_000
+
+# Half a second of pictures before the span: a frame that is still on screen when the span begins may have been shown
+# earlier (variable frame rate), and only a decoder that has seen it can show it.
+_PREROLL = Fraction(1, 2)
+
+# A quarter of a frame: times in files are rounded to a millisecond or a tick. Seeking a quarter frame early keeps the
+# first frame when its time was rounded down, and rounding to the nearest slot then still meets the slot it belongs to.
+_SLACK_FRAMES = Fraction(1, 4)
+
+# Sound often outlasts the picture by a few frames; the last picture stands for that long, and no longer.
+_LONGEST_HOLD = 1.0
+
+_EXACT = "flags=bicubic+accurate_rnd+bitexact"
+_BITEXACT = ("-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexact")
+
+# The limiter looks at samples; oversampled four times it catches the peaks between them. What AAC then adds back
+# stays within this headroom below -1.5 dBTP for speech and music; where it does not, the correction pass lowers it.
+LIMIT_DBFS = -2.0
+_EDGE_FADE = 0.008  # s; a cut in the middle of a wave clicks, and a fade this short is not heard
+
+
+@dataclass(frozen=True)
+class SoundCorrection:
+    """What a first rendering measured too much or too little."""
+
+    gain_db: float = 0.0
+    limit_db: float = 0.0
+
+
+@dataclass(frozen=True)
+class RenderCommand:
+    """An ffmpeg call: options of the source, options after all inputs, and the files its graph reads by name."""
+
+    input_options: tuple[str, ...]
+    output_options: tuple[str, ...]
+    files: dict[str, str]
+
+
+@dataclass(frozen=True)
+class _Seek:
+    """Where reading starts (seconds), and what lies before the span in what is read."""
+
+    start: Fraction
+    duration: Fraction
+    skipped_frames: int
+    skipped_seconds: Fraction
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        start = () if self.start == 0 else ("-ss", _seconds(self.start))
+        return (*start, "-t", _seconds(self.duration))
+
+
+def _seconds(value: Fraction | float) -> str:
+    return f"{float(value):.6f}"
+
+
+def _rate(spec: RenderSpec) -> Fraction:
+    return Fraction(spec.frame_rate)
+
+
+def _seek(rate: Fraction, first_frame: int, frames: int) -> _Seek:
+    skipped = min(first_frame, ceil(_PREROLL * rate))
+    start = max(Fraction(0), (first_frame - skipped - _SLACK_FRAMES) / rate)
+    before = first_frame / rate - start
+    return _Seek(start, before + frames / rate + _PREROLL, skipped, before)
+
+
+def render_command(spec: RenderSpec) -> RenderCommand:
+    """The one pass that renders the clip: input options, graph, encoder, and the files the graph names."""
+    rate = _rate(spec)
+    first_frame = round(spec.span.start * rate)
+    seek = _seek(rate, first_frame, spec.frames)
+    picture, files = _picture(spec, seek)
+    if spec.captions.words and spec.captions.style != "none":
+        look = load_style(spec.captions.style)
+        files[CAPTIONS_FILE] = compose(
+            spec.captions, width=spec.width, height=spec.height, look=look, frame_rate=rate
+        ).text
+        picture += f",ass={CAPTIONS_FILE}:fontsdir={FONTS_FOLDER}"
+    graph = f"{picture}[v];{_sound(spec, seek, SoundCorrection())}[a]"
+    return RenderCommand(
+        input_options=_reading(spec, seek),
+        output_options=(
+            *("-filter_complex_threads", "1", "-filter_complex", graph, "-map", "[v]", "-map", "[a]"),
+            *_video_encoder(spec),
+            *_audio_encoder(spec),
+            *_container(),
+        ),
+        files=files,
+    )
+
+
+def sound_command(spec: RenderSpec, correction: SoundCorrection) -> RenderCommand:
+    """Encodes the sound anew and copies the picture from a second input, the clip that is to be corrected."""
+    seek = _seek(_rate(spec), round(spec.span.start * _rate(spec)), spec.frames)
+    return RenderCommand(
+        input_options=("-vn", *_reading(spec, seek)),
+        output_options=(
+            *("-filter_complex", f"{_sound(spec, seek, correction)}[a]", "-map", "1:v:0", "-map", "[a]"),
+            *("-c:v", "copy"),
+            *_audio_encoder(spec),
+            *_container(),
+        ),
+        files={},
+    )
+
+
+def still_graph(spec: RenderSpec, frame: int) -> tuple[tuple[str, ...], str, dict[str, str]]:
+    """Input options, graph and files that show one frame of the clip as the camera frames it, without captions."""
+    rate = _rate(spec)
+    move = next(m for m in spec.camera if m.first_frame <= frame < m.first_frame + m.frames)
+    at = frame - move.first_frame
+    still = CameraMove(
+        layout=move.layout,
+        first_frame=0,
+        frames=1,
+        width=move.width,
+        height=move.height,
+        x=(move.x[at if len(move.x) > 1 else 0],) if move.x else (),
+        y=(move.y[at if len(move.y) > 1 else 0],) if move.y else (),
+    )
+    seek = _seek(rate, round(spec.span.start * rate) + frame, 1)
+    picture, files = _picture(spec, seek, (still,))
+    return _reading(spec, seek), f"{picture}[v]", files
+
+
+def _reading(spec: RenderSpec, seek: _Seek) -> tuple[str, ...]:
+    # Without reinit the graph would start over, frame counters and all, where a recording changes its picture size.
+    return ("-threads", spec.settings["threads"], "-reinit_filter", "0", *seek.options)
+
+
+def _picture(spec: RenderSpec, seek: _Seek, camera: Sequence[CameraMove] | None = None) -> tuple[str, dict[str, str]]:
+    rate = _rate(spec)
+    moves = spec.camera if camera is None else camera
+    frames = sum(move.frames for move in moves)
+    hold = ceil(_LONGEST_HOLD * rate)
+    # Every clip frame k is then the picture that a player shows at span start + k / rate, and carries time k / rate.
+    grid = (
+        f"[0:V:0]fps={rate}:start_time=0,tpad=stop_mode=clone:stop={hold},"
+        f"trim=start_frame={seek.skipped_frames}:end_frame={seek.skipped_frames + frames},setpts=N,"
+        f"scale={spec.source_width}:{spec.source_height}:{_EXACT},setsar=1"
+    )
+    runs = [list(group) for _, group in groupby(moves, key=lambda move: (move.layout, move.width, move.height))]
+    files: dict[str, str] = {}
+    if len(runs) == 1:
+        return f"{grid},{_run(spec, runs[0], 0, files)}", files
+    branches = "".join(f"[s{n}]" for n in range(len(runs)))
+    parts = [f"{grid},split={len(runs)}{branches}"]
+    for number, run in enumerate(runs):
+        first = run[0].first_frame
+        last = run[-1].first_frame + run[-1].frames
+        cut = f"[s{number}]trim=start_frame={first}:end_frame={last}"
+        parts.append(f"{cut},{_run(spec, run, number, files)}[r{number}]")
+    joined = "".join(f"[r{n}]" for n in range(len(runs)))
+    # `concat` guesses the length of each stretch; the frames are all there and in order, so they are simply counted anew.
+    parts.append(f"{joined}concat=n={len(runs)},settb={1 / rate},setpts=N")
+    return ";".join(parts), files
+
+
+def _run(spec: RenderSpec, moves: list[CameraMove], number: int, files: dict[str, str]) -> str:
+    """The filters from source frames to output frames for moves that share layout and window size."""
+    first = moves[0]
+    if first.layout == "fit":
+        return _fit(spec, number)
+    start_x, start_y = first.x[0], first.y[0]
+    crop = f"crop@c{number}={first.width}:{first.height}:{start_x}:{start_y}:exact=1,{_to_output(spec)}"
+    commands = "".join(_steering(moves, _rate(spec), f"crop@c{number}"))
+    if not commands:
+        return crop
+    name = f"camera{number}.cmd"
+    files[name] = commands
+    return f"sendcmd=f={name},{crop}"
+
+
+def _to_output(spec: RenderSpec) -> str:
+    return f"scale={spec.width}:{spec.height}:{_EXACT}:out_range=tv,format=yuv420p,setsar=1"
+
+
+def _steering(moves: list[CameraMove], rate: Fraction, target: str) -> Iterator[str]:
+    """`sendcmd` lines that move the window; a line takes effect on the frame whose time it precedes by 1 ms."""
+    x, y = moves[0].x[0], moves[0].y[0]
+    for move in moves:
+        for index in range(move.frames):
+            to_x = move.x[index if len(move.x) > 1 else 0]
+            to_y = move.y[index if len(move.y) > 1 else 0]
+            when = float((move.first_frame + index) / rate) - 0.001
+            if to_x != x:
+                yield f"{when:.4f} {target} x {to_x};\n"
+            if to_y != y:
+                yield f"{when:.4f} {target} y {to_y};\n"
+            x, y = to_x, to_y
+
+
+def _even(value: Fraction) -> int:
+    return max(2, round(value / 2) * 2)
+
+
+_BLUR_DIVISOR = 10  # the blurred copy is this much smaller while it is blurred, which costs a hundredth
+
+
+def _fit(spec: RenderSpec, number: int) -> str:
+    """The whole picture on a dimmed and blurred copy of itself that fills the frame."""
+    zoom = min(Fraction(spec.width, spec.source_width), Fraction(spec.height, spec.source_height))
+    width, height = _even(spec.source_width * zoom), _even(spec.source_height * zoom)
+    if width >= spec.width - 2 and height >= spec.height - 2:
+        return _to_output(spec)
+    cover = max(Fraction(spec.width, spec.source_width), Fraction(spec.height, spec.source_height))
+    cut_width = min(spec.source_width, ceil(spec.width / cover))
+    cut_height = min(spec.source_height, ceil(spec.height / cover))
+    small = (_even(Fraction(spec.width, _BLUR_DIVISOR)), _even(Fraction(spec.height, _BLUR_DIVISOR)))
+    background = (
+        f"crop@b{number}={cut_width}:{cut_height},scale={small[0]}:{small[1]}:{_EXACT}:out_range=tv,format=yuv420p,"
+        # Three box blurs come near a Gaussian; the lookup then keeps 55% of the light, so that the sides stay behind.
+        f"boxblur=lr=6:lp=3:cr=3:cp=3,lutyuv=y=16+(val-16)*0.55,scale={spec.width}:{spec.height}:{_EXACT},setsar=1"
+    )
+    foreground = f"scale={width}:{height}:{_EXACT}:out_range=tv,format=yuv420p,setsar=1"
+    x, y = (spec.width - width) // 4 * 2, (spec.height - height) // 4 * 2
+    return (
+        f"split[f{number}][g{number}];[g{number}]{background}[b{number}];[f{number}]{foreground}[t{number}];"
+        f"[b{number}][t{number}]overlay={x}:{y}:format=yuv420"
+    )
+
+
+def _sound(spec: RenderSpec, seek: _Seek, correction: SoundCorrection) -> str:
+    samples = round(Fraction(spec.frames) / _rate(spec) * AUDIO_RATE)
+    if spec.audio_stream is None:
+        # Some platforms refuse a video without a sound track, so silence is written.
+        return f"anullsrc=r={AUDIO_RATE}:cl=stereo,atrim=end_sample={samples}"
+    first = round(seek.skipped_seconds * AUDIO_RATE)
+    seconds = samples / AUDIO_RATE
+    gain = (spec.loudness.gain_db if spec.loudness else 0.0) + correction.gain_db
+    limit = 10 ** ((LIMIT_DBFS + correction.limit_db) / 20)
+    fade = min(_EDGE_FADE, seconds / 4)
+    return (
+        # `async=1` fills holes in the sound with silence, `first_pts=0` one before its beginning.
+        f"[0:{spec.audio_stream}]aresample={AUDIO_RATE}:async=1:first_pts=0,"
+        f"aformat=sample_fmts=fltp:channel_layouts=stereo,apad=whole_len={first + samples},"
+        f"atrim=start_sample={first}:end_sample={first + samples},asetpts=N,"
+        f"volume={gain:.2f}dB,aresample={4 * AUDIO_RATE},alimiter=limit={limit:.6f}:level=disabled:latency=1,"
+        f"aresample={AUDIO_RATE},atrim=end_sample={samples},"
+        f"afade=t=in:d={fade:.4f},afade=t=out:st={seconds - fade:.4f}:d={fade:.4f},aformat=sample_fmts=fltp"
+    )
+
+
+def _video_encoder(spec: RenderSpec) -> tuple[str, ...]:
+    settings = spec.settings
+    keyframes = round(int(settings["keyframe_seconds"]) * _rate(spec))
+    return (
+        *("-c:v", settings["encoder"], "-preset", settings["preset"], "-crf", settings["crf"]),
+        *(
+            "-x264-params",
+            settings["x264_params"],
+            "-profile:v",
+            settings["profile"],
+            "-pix_fmt",
+            "yuv420p",
+            "-g",
+            str(keyframes),
+        ),
+        *("-threads:v", settings["threads"], "-frames:v", str(spec.frames), "-fps_mode", "passthrough"),
+    )
+
+
+def _audio_encoder(spec: RenderSpec) -> tuple[str, ...]:
+    return ("-c:a", "aac", "-b:a", spec.settings["audio_bit_rate"], "-ar", str(AUDIO_RATE), "-ac", "2")
+
+
+def _container() -> tuple[str, ...]:
+    return (*_BITEXACT, "-map_metadata", "-1", "-map_chapters", "-1", "-movflags", "+faststart", "-f", "mp4")

@@ -1,0 +1,239 @@
+"""The render spec: everything that decides a clip's bytes, and the digest that names it.
+
+Two equal specs are the same file; whatever may change a single byte (source, span, camera, words, fonts, style data,
+gain, encoder settings, ffmpeg, this pipeline) is therefore in it, and nothing else is.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import floor
+
+import msgspec
+
+from cliply_assets.renders.captions import compose
+from cliply_assets.renders.fonts import fonts_by_file
+from cliply_assets.renders.styles import load_style, style_digest
+from cliply_resources.documents import (
+    CameraMove,
+    Candidate,
+    CaptionPlan,
+    ClipSettings,
+    Loudness,
+    RenderSpec,
+    SourceMedia,
+    SourceVideo,
+    Span,
+    Word,
+)
+from cliply_resources.documents.clips import ASPECTS
+from cliply_resources.errors import StepFailed
+
+__all__ = [
+    "ENCODER_SETTINGS",
+    "PIPELINE_VERSION",
+    "TARGET_LUFS",
+    "ClipGrid",
+    "check_spec",
+    "clip_grid",
+    "make_render_spec",
+    "output_frame_rate",
+    "plan_loudness",
+    "spec_digest",
+]
+
+PIPELINE_VERSION = "1"
+"""Raised by whoever changes what the same spec renders to."""
+
+TARGET_LUFS = -14.0
+"""Integrated loudness that the platforms play at (they turn louder clips down to it)."""
+
+MOST_GAIN_DB = 30.0
+"""Speech that needs more than this is buried in its own noise, which would become the sound of the clip."""
+
+ENCODER_SETTINGS: dict[str, str] = {
+    "encoder": "libx264",
+    "preset": "veryfast",
+    "crf": "21",
+    "profile": "high",
+    # With a lookahead thread of its own x264 now and then codes a flat block in another way: same picture, other bytes.
+    "x264_params": "sync-lookahead=0",
+    # The bytes depend on the number of threads, so it is part of the spec and not of the machine.
+    "threads": "2",
+    "keyframe_seconds": "2",
+    "audio_bit_rate": "160000",
+}
+
+_HIGHEST_RATE = 60
+_LOWEST_RATE = 15
+_COMMON_RATES = tuple(
+    Fraction(r) for r in ("24000/1001", "24", "25", "30000/1001", "30", "48", "50", "60000/1001", "60")
+)
+_VARIABLE_RATE = Fraction(30)
+
+
+@dataclass(frozen=True)
+class ClipGrid:
+    """A clip's place on the grid of output frames: frame k of the clip shows the source at (first + k) / rate."""
+
+    frame_rate: Fraction
+    first_frame: int
+    frames: int
+
+    @property
+    def span(self) -> Span:
+        """The same in seconds of the source."""
+        return Span(
+            float(self.first_frame / self.frame_rate), float((self.first_frame + self.frames) / self.frame_rate)
+        )
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+        return float(self.frames / self.frame_rate)
+
+
+def output_frame_rate(media: SourceMedia) -> Fraction:
+    """The rate of a clip: the source's own where it is steady and between 15 and 60, half of faster ones, otherwise 30."""
+    rate = media.video.fps
+    while rate > Fraction(_HIGHEST_RATE) * Fraction(101, 100):
+        rate /= 2
+    if media.video.variable_frame_rate or rate < _LOWEST_RATE:
+        return _VARIABLE_RATE
+    # Averages over a whole file miss the true rate by a hair.
+    nearest = min(_COMMON_RATES, key=lambda known: abs(known - rate))
+    return nearest if abs(nearest - rate) < nearest / 2000 else rate.limit_denominator(1001)
+
+
+def clip_grid(start: float, end: float, *, media: SourceMedia) -> ClipGrid:
+    """The frames from `start` to `end` (seconds), never beyond the source's end, one frame at least.
+
+    Raises:
+        StepFailed: the span lies outside the source.
+    """
+    rate = output_frame_rate(media)
+    available = floor(Fraction(media.duration) * rate + Fraction(1, 100))
+    first = max(0, round(Fraction(start) * rate))
+    last = min(round(Fraction(end) * rate), available)
+    if first >= last:
+        raise StepFailed(
+            f"A clip from {start:.2f} s to {end:.2f} s does not lie inside the video, which is {media.duration:.2f} s long. "
+            "Choose a span inside it."
+        )
+    return ClipGrid(frame_rate=rate, first_frame=first, frames=last - first)
+
+
+def plan_loudness(measured: tuple[float, float] | None) -> Loudness | None:
+    """The gain that brings a span to -14 LUFS, from its measured LUFS and dBTP; `None` for silence, which stays silent."""
+    if measured is None:
+        return None
+    integrated_lufs, true_peak_dbtp = measured
+    gain = min(TARGET_LUFS - integrated_lufs, MOST_GAIN_DB)
+    return Loudness(
+        integrated_lufs=round(integrated_lufs, 2), true_peak_dbtp=round(true_peak_dbtp, 2), gain_db=round(gain, 2)
+    )
+
+
+def _words_of(span: Span, words: Sequence[Word]) -> tuple[Word, ...]:
+    """The words whose middle lies in the span, with times from its start."""
+
+    def shifted(moment: float) -> float:
+        return round(min(max(moment - span.start, 0.0), span.duration), 3)
+
+    return tuple(
+        msgspec.structs.replace(word, start=shifted(word.start), end=shifted(word.end))
+        for word in words
+        if span.contains((word.start + word.end) / 2)
+    )
+
+
+def make_render_spec(
+    source: SourceVideo,
+    candidate: Candidate,
+    *,
+    settings: ClipSettings,
+    camera: tuple[CameraMove, ...],
+    words: Sequence[Word],
+    loudness: Loudness | None,
+    ffmpeg_version: str,
+    models: dict[str, str],
+) -> RenderSpec:
+    """The spec of one clip. `words` have source times; `loudness` is `None` where there is nothing to hear.
+
+    Raises:
+        StepFailed: the span lies outside the source, or the camera does not fit span and picture.
+    """
+    grid = clip_grid(candidate.start, candidate.end, media=source.media)
+    width, height = ASPECTS[settings.aspect]
+    drawn = _words_of(grid.span, words) if settings.style != "none" else ()
+    plan = CaptionPlan(style=settings.style, words=drawn)
+    fonts: dict[str, str] = {}
+    encoder = dict(ENCODER_SETTINGS)
+    if settings.style != "none" and drawn:
+        look = load_style(settings.style)
+        faces = compose(plan, width=width, height=height, look=look, frame_rate=grid.frame_rate).faces
+        fonts = fonts_by_file(faces)
+        encoder["caption_style_sha256"] = style_digest(look)
+    spec = RenderSpec(
+        pipeline_version=PIPELINE_VERSION,
+        ffmpeg_version=ffmpeg_version,
+        source_sha256=source.sha256,
+        aspect=settings.aspect,
+        width=width,
+        height=height,
+        frame_rate=f"{grid.frame_rate.numerator}/{grid.frame_rate.denominator}",
+        span=grid.span,
+        frames=grid.frames,
+        source_width=source.media.video.width,
+        source_height=source.media.video.height,
+        camera=camera,
+        captions=plan,
+        fonts=fonts,
+        loudness=loudness,
+        audio_stream=source.media.audio[0].index if source.media.audio else None,
+        title=candidate.title,
+        models=models,
+        settings=encoder,
+    )
+    check_spec(spec)
+    return spec
+
+
+def check_spec(spec: RenderSpec) -> None:
+    """Refuses a spec whose camera leaves the picture or does not cover every frame once.
+
+    Raises:
+        StepFailed: with the first thing that is wrong.
+    """
+    at = 0
+    for number, move in enumerate(spec.camera):
+        problem = _move_problem(move, at, spec)
+        if problem:
+            raise StepFailed(f"The camera path of this clip is faulty at move {number + 1}: {problem}.")
+        at += move.frames
+    if at != spec.frames:
+        raise StepFailed(f"The camera path of this clip covers {at} frames, but the clip has {spec.frames}.")
+
+
+def _move_problem(move: CameraMove, at: int, spec: RenderSpec) -> str:
+    if move.first_frame != at or move.frames < 1:
+        return f"it covers {move.frames} frames from {move.first_frame}, where frame {at} is next"
+    if move.layout == "fit":
+        return ""
+    if move.width < 2 or move.height < 2:
+        return f"its window is {move.width} × {move.height} pixels"
+    for name, path, window, whole in (
+        ("left", move.x, move.width, spec.source_width),
+        ("top", move.y, move.height, spec.source_height),
+    ):
+        if len(path) not in {1, move.frames}:
+            return f"it has {len(path)} {name} edges for {move.frames} frames"
+        if min(path) < 0 or max(path) + window > whole:
+            return f"its window leaves the picture, which is {spec.source_width} × {spec.source_height} pixels"
+    return ""
+
+
+def spec_digest(spec: RenderSpec) -> str:
+    """The sha256 that names this render: of the spec as JSON with sorted keys."""
+    return hashlib.sha256(msgspec.json.encode(spec, order="sorted")).hexdigest()
