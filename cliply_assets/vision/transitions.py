@@ -18,10 +18,9 @@ FLAT_PICTURE = 4.0
 
 @dataclass(frozen=True, kw_only=True)
 class Dissolve:
-    """One moment that looks like the middle of a mix; `residue` is 0 for a perfect one."""
+    """One moment that looks like the middle of a mix."""
 
     time: float
-    residue: float
 
 
 def picture_difference(one: Picture, other: Picture) -> float:
@@ -106,7 +105,7 @@ class DissolveFinder:
         expected = first[1] + (last[1] - first[1]) * share
         residue = float(np.abs(middle[1] - expected).mean()) / 255.0 / change
         if residue <= self._max_residue and not self._same_structure(first[1], last[1]):
-            self.found.append(Dissolve(time=middle[0], residue=residue))
+            self.found.append(Dissolve(time=middle[0]))
 
     def _same_structure(self, one: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> bool:
         a, b = one.mean(axis=2).ravel(), other.mean(axis=2).ravel()
@@ -119,11 +118,12 @@ class DissolveFinder:
 
 
 def join_dissolves(found: Iterable[Dissolve], *, gap: float) -> list[float]:
-    """One moment for each mix: the best of those closer to each other than `gap` seconds, in order of time."""
+    """One moment for each mix: the middle of those closer to each other than `gap` seconds, in order of time."""
     groups: list[list[Dissolve]] = []
     for one in sorted(found, key=lambda each: each.time):
         if groups and one.time - groups[-1][-1].time <= gap:
             groups[-1].append(one)
         else:
             groups.append([one])
-    return [min(group, key=lambda each: each.residue).time for group in groups]
+    # The mean, for every moment in a long mix looks like its middle to the short test.
+    return [sum(each.time for each in group) / len(group) for group in groups]
