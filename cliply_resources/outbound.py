@@ -26,7 +26,7 @@ from cliply_resources.addresses import Network, is_inside, is_public
 from cliply_resources.connections import AddressRefused, BodyTooLarge, BoundedTransport, Resolver, resolve_with_system
 from cliply_resources.errors import CallerError, CliplyError, Rejected, StepFailed, TryLater
 
-__all__ = ["CONFIGURED", "PUBLIC", "OutboundPolicy", "Reply", "fetch", "retry_after_seconds"]
+__all__ = ["CONFIGURED", "PUBLIC", "OutboundPolicy", "Reply", "check_url", "fetch", "retry_after_seconds"]
 
 Decoded = TypeVar("Decoded")
 
@@ -142,7 +142,7 @@ def fetch(
         sent.setdefault("content-type", "application/json")
     asked = _Asked(method=method, headers=sent, body=body, policy=policy, max_bytes=max_bytes)
     end = time.monotonic() + timeout
-    target = _checked(url, policy)
+    target = check_url(url, policy)
     for _ in range(policy.max_redirects + 1):
         reply = _exchange(target, asked, end - time.monotonic())
         if reply.status not in _REDIRECTS:
@@ -170,8 +170,12 @@ def retry_after_seconds(value: str | None, *, now: float) -> float | None:
     return min(max(moment - now, 0.0), MAX_RETRY_AFTER_SECONDS)
 
 
-def _checked(url: str, policy: OutboundPolicy) -> httpx2.URL:
-    """The URL, if its text alone gives no reason to refuse it; where its host leads is checked when connecting."""
+def check_url(url: str, policy: OutboundPolicy) -> httpx2.URL:
+    """The URL, if its text alone gives no reason to refuse it; where its host leads is checked when connecting.
+
+    Raises:
+        CallerError: it is not a URL, or not one that the policy allows.
+    """
     if len(url) > MAX_URL_LENGTH:
         raise CallerError(f"This URL has {len(url)} characters; at most {MAX_URL_LENGTH} are accepted.")
     # Browsers and libraries disagree on what these mean, and a disagreement is how checks are passed.
@@ -204,7 +208,7 @@ def _joined(base: httpx2.URL, location: str, policy: OutboundPolicy) -> httpx2.U
     except httpx2.InvalidURL as error:
         raise Rejected(f"{base.host} redirects to something that is not a URL.") from error
     try:
-        return _checked(joined, policy)
+        return check_url(joined, policy)
     except CallerError as error:
         raise CallerError(f"{base.host} redirects to where Cliply does not go. {error}") from error
 

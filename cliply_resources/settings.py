@@ -47,10 +47,9 @@ class Settings(BaseSettings):
         "x.com",
         "twitter.com",
     )
-    """Hosts (and their subdomains) a source URL may name."""
+    """Hosts (and their subdomains) a source URL may name; `host:port` allows that port, too."""
     url_extractors: tuple[str, ...] = (
         "youtube",
-        "youtube:clip",
         "twitch:vod",
         "twitch:clips",
         "vimeo",

@@ -35,9 +35,8 @@ class S3Storage:
     def __init__(
         self, bucket: str, prefix: str = "", *, endpoint_url: str | None = None, region: str | None = None
     ) -> None:
-        # Importing boto3 takes a third of a second, which an installation without S3 need not spend.
-        import boto3
-        from botocore.config import Config
+        import boto3  # noqa: PLC0415 - takes a third of a second, which an installation without S3 need not spend
+        from botocore.config import Config  # noqa: PLC0415 - see above
 
         self._bucket = bucket
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
@@ -183,19 +182,19 @@ class S3Storage:
 
 @contextmanager
 def _translated(key: str) -> Iterator[None]:
-    from boto3.exceptions import Boto3Error
-    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+    from boto3.exceptions import Boto3Error  # noqa: PLC0415 - see S3Storage.__init__
+    from botocore import exceptions as faults  # noqa: PLC0415 - see S3Storage.__init__
 
     try:
         yield
-    except ClientError as error:
+    except faults.ClientError as error:
         raise _client_error(key, error.response) from error
-    except (NoCredentialsError, PartialCredentialsError) as error:
+    except (faults.NoCredentialsError, faults.PartialCredentialsError) as error:
         raise Rejected(
             "The object store cannot be used without credentials. "
             "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this machine a role."
         ) from error
-    except (BotoCoreError, Boto3Error) as error:
+    except (faults.BotoCoreError, Boto3Error) as error:
         raise TryLater(f"The object store did not answer in time or cut the connection: {error}") from error
 
 

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, quote
 
 import boto3
 import pytest
+from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
 from cliply_resources.storage import LocalStorage, S3Storage
@@ -58,8 +59,6 @@ def presigned_refusal(environ):
 
 @pytest.fixture(scope="session")
 def s3_server():
-    from moto.server import DomainDispatcherApplication, create_backend_app
-
     inner = DomainDispatcherApplication(create_backend_app)
 
     def gate(environ, start_response):
