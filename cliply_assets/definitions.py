@@ -13,6 +13,8 @@ from cliply_assets.source.assets import media_proxy, source_video
 from cliply_assets.transcript.assets import transcript
 from cliply_assets.vision.assets import face_tracks, scenes
 from cliply_resources.settings import get_settings
+from schedules.purge_runs import purge_runs, purge_runs_daily
+from sensors.new_uploads import new_uploads
 
 __all__ = ["defs"]
 
@@ -39,7 +41,9 @@ defs = dg.Definitions(
         clip_candidates,
         renders,
     ],
-    jobs=[analyze, render, make_clips],
+    jobs=[analyze, render, make_clips, purge_runs],
+    sensors=[new_uploads],
+    schedules=[purge_runs_daily],
     resources={"pipeline": Pipeline()},
     executor=_executor(),
 )

@@ -83,6 +83,9 @@ class Settings(BaseSettings):
     yolo_weights: Path | None = None
     """Face weights for ultralytics; unset uses the bundled detector."""
 
+    keep_run_days: int = 30
+    """Dagster's records of runs are deleted after so many days; uploads and clips are not."""
+
     worker_cpus: int | None = None
     """How many steps of one run work side by side; unset asks the machine."""
 

@@ -167,7 +167,9 @@ def claim_upload(session: Session, workspace_id: UUID, upload_id: UUID) -> None:
     statement = insert(UploadStep).values(first)
     session.execute(
         statement.on_conflict_do_update(
-            index_elements=["workspace_id", "upload_id", "step", "part"], set_=claim, where=UploadStep.state == "pending"
+            index_elements=["workspace_id", "upload_id", "step", "part"],
+            set_=claim,
+            where=UploadStep.state == "pending",
         )
     )
 

@@ -53,7 +53,7 @@ def clip_candidates(work: StepWork) -> StepResult:
     model = open_language_model(work.configuration)
     if model is not None and chosen.candidates:
         work.progress(0.5, f"asking {model.name}")
-        chosen = rerank(chosen, model, seconds=work.seconds_left)
+        chosen = rerank(chosen, model, seconds=min(60.0, work.seconds_left))
     table = work.folder / "signals.parquet"
     signals.write_parquet(table)
     chart = work.folder / "signals.png"

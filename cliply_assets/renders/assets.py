@@ -1,0 +1,232 @@
+"""Finished clips: one step a clip, side by side, each failing and retried alone."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from uuid import UUID
+
+import dagster as dg
+import msgspec
+
+from cliply_assets.partitions import uploads
+from cliply_assets.pipeline import Pipeline, check_result, retry_policy, run_step, upload_of
+from cliply_assets.renders.making import Material, make_files, plan_render
+from cliply_assets.renders.records import ClipRecords, clip_id
+from cliply_assets.renders.spec import spec_digest
+from cliply_assets.steps.records import StepKey
+from cliply_assets.steps.rules import STEPS
+from cliply_assets.steps.work import Check, StepResult, StepWork, StoredObject
+from cliply_resources.database import Database
+from cliply_resources.documents import Candidates, ClipSettings, FaceTracks, Scenes, SourceVideo, Transcript
+from cliply_resources.errors import CliplyError, NotFound
+from cliply_resources.progress import part_of
+from cliply_resources.storage import Storage
+from cliply_resources.storage.keys import clip_key
+
+__all__ = ["RenderedPart", "renders"]
+
+RULES = STEPS["renders"]
+KEY = dg.AssetKey("renders")
+
+CHECKS = {
+    "every_clip_was_rendered": "No clip is missing.",
+    "clips_can_be_posted": "Size, length, loudness, codecs and picture are right; nothing is black or frozen.",
+}
+
+
+class RenderedPart(msgspec.Struct, frozen=True, kw_only=True):
+    """How one clip's step ended."""
+
+    clip: str
+    title: str
+    failure: str | None = None
+    problems: tuple[str, ...] = ()
+    preview: str | None = None
+    """Object key of the thumbnail."""
+
+
+@dg.op(
+    ins={step: dg.In(dg.Nothing) for step in RULES.after},
+    out=dg.DynamicOut(str, description="The id of a clip that is to be rendered."),
+)
+def choose_clips(context: dg.OpExecutionContext, pipeline: Pipeline) -> Iterator[dg.DynamicOutput[str]]:
+    """Keeps the candidates as clips, and sends each one its own way."""
+    runner = pipeline.runner()
+    upload = runner.records.upload(upload_of(context))
+    found = runner.records.finished(StepKey(upload.workspace_id, upload.upload_id, "clip_candidates"))
+    if found is None:
+        raise dg.Failure("The candidates of this upload are not there; materialize clip_candidates first.")
+    stored = pipeline.storage().get_bytes(found[1].objects["candidates.json"].key)
+    candidates = msgspec.json.decode(stored, type=Candidates).candidates
+    records = ClipRecords(pipeline.database(), upload.workspace_id)
+    for identity in records.keep(upload.upload_id, candidates):
+        yield dg.DynamicOutput(identity.hex, mapping_key=identity.hex)
+
+
+@dg.op(pool="render", retry_policy=retry_policy(RULES))
+def render_clip(context: dg.OpExecutionContext, pipeline: Pipeline, clip: str) -> bytes:
+    """Renders one clip in every aspect ratio; after its last attempt a failure is an answer, so that the others count."""
+    title = clip
+
+    def work(step: StepWork) -> StepResult:
+        return _render(step, pipeline.database(), UUID(clip))
+
+    try:
+        outcome = run_step(context, pipeline.runner(), RULES, work, part=clip)
+    except dg.Failure as failure:
+        may_try_again = failure.allow_retries and context.retry_number < RULES.max_attempts - 1
+        if may_try_again:
+            raise
+        return msgspec.json.encode(RenderedPart(clip=clip, title=title, failure=failure.description))
+    said = outcome.finished
+    preview = next((stored.key for name, stored in said.objects.items() if name.endswith("thumbnail")), None)
+    return msgspec.json.encode(
+        RenderedPart(
+            clip=clip,
+            title=str(said.metadata.get("title", clip)),
+            problems=tuple(check.says for check in said.checks if not check.passed),
+            preview=preview,
+        )
+    )
+
+
+def _render(step: StepWork, database: Database, identity: UUID) -> StepResult:
+    records = ClipRecords(database, step.workspace_id)
+    proposed = step.document("clip_candidates", "candidates.json", Candidates).candidates
+    candidate = next((c for c in proposed if clip_id(step.upload_id, c.start, c.end) == identity), None)
+    if candidate is None:
+        raise NotFound(
+            f"The clip {identity} is no longer among the candidates of this upload; choose the moments again."
+        )
+    stored: dict[str, StoredObject] = {}
+    checks: list[Check] = []
+    with ExitStack() as stack:
+        material = Material(
+            source=step.document("source_video", "source.json", SourceVideo),
+            path=stack.enter_context(step.file("source_video", "source")),
+            transcript=step.document("transcript", "transcript.json", Transcript),
+            scenes=step.document("scenes", "scenes.json", Scenes),
+            faces=step.table("face_tracks", "faces.parquet"),
+            detector=step.document("face_tracks", "faces.json", FaceTracks).detector,
+        )
+        aspects = step.settings.aspects
+        for number, aspect in enumerate(aspects):
+            progress = part_of(step.progress, number / len(aspects), (number + 1) / len(aspects))
+            settings = ClipSettings(aspect=aspect, style=step.settings.style)
+            spec = plan_render(material, candidate, settings, deadline_seconds=step.seconds_left)
+            made = records.begin_render(identity, aspect=aspect, style=settings.style, spec_digest=spec_digest(spec))
+            if made.objects is not None and all(step.storage.exists(key) for key in made.objects.values()):
+                progress(1.0, "unchanged, nothing to render")
+                checks.append(Check(name="clips_can_be_posted", passed=True, says=f"{aspect} is unchanged."))
+                continue
+            try:
+                files = make_files(
+                    spec,
+                    material,
+                    candidate,
+                    step.scratch(f"{identity.hex}-{number}"),
+                    progress=progress,
+                    deadline_seconds=step.seconds_left,
+                )
+            except CliplyError as error:
+                records.fail_render(made.id, str(error))
+                raise
+            keys = {}
+            for kind, path in files.files.items():
+                name = f"{aspect.replace(':', 'x')}-{path.name}"
+                put = step.storage.put_file(clip_key(step.workspace_id, identity, made.version, name), path)
+                keys[kind] = clip_key(step.workspace_id, identity, made.version, name)
+                stored[f"{aspect} {kind}"] = StoredObject(key=keys[kind], size=put.size, sha256=put.sha256)
+            records.finish_render(made.id, objects=keys, sha256=files.rendered.sha256, duration=files.rendered.duration)
+            checks.extend(_checks(aspect, files.problems))
+    return StepResult(stored=stored, metadata={"title": candidate.title, "clip": identity.hex}, checks=tuple(checks))
+
+
+def _checks(aspect: str, problems: tuple[str, ...]) -> list[Check]:
+    if not problems:
+        return [Check(name="clips_can_be_posted", passed=True, says=f"{aspect} is ready to be posted.")]
+    return [Check(name="clips_can_be_posted", passed=False, says=f"{aspect}: {problem}") for problem in problems]
+
+
+@dg.op(out={"result": dg.Out(dg.Nothing), **{name: dg.Out(dg.Nothing) for name in CHECKS}})
+def collect_renders(
+    context: dg.OpExecutionContext, pipeline: Pipeline, parts: list[bytes]
+) -> Iterator[dg.Output[None] | dg.AssetCheckResult]:
+    """Says what came of all clips together; fails only where not a single one was made."""
+    made = [msgspec.json.decode(part, type=RenderedPart) for part in parts]
+    failed = [part for part in made if part.failure is not None]
+    if made and len(failed) == len(made):
+        raise dg.Failure(
+            f"None of the {len(made)} clips could be rendered. The first: {failed[0].failure}", allow_retries=False
+        )
+    yield dg.Output(None, "result", metadata=_metadata(made, pipeline.storage()))
+    wrong = [f"“{part.title}”: {problem}" for part in made for problem in part.problems]
+    yield check_result(
+        Check(
+            name="every_clip_was_rendered",
+            passed=not failed,
+            says="; ".join(f"{part.clip}: {part.failure}" for part in failed)
+            or f"All {len(made)} clips were rendered.",
+        ),
+        KEY,
+    )
+    yield check_result(
+        Check(name="clips_can_be_posted", passed=not wrong, says=" ".join(wrong) or "Every clip can be posted."), KEY
+    )
+
+
+def _metadata(made: list[RenderedPart], storage: Storage) -> Mapping[str, dg.MetadataValue]:
+    import base64
+
+    rows = [
+        dg.TableRecord({"clip": part.clip, "title": part.title, "result": part.failure or "rendered"}) for part in made
+    ]
+    shown: dict[str, dg.MetadataValue] = {"rendered": dg.MetadataValue.int(sum(part.failure is None for part in made))}
+    if rows:
+        shown["clips"] = dg.MetadataValue.table(rows)
+    first = next((part.preview for part in made if part.preview is not None), None)
+    if first is not None:
+        picture = base64.b64encode(small_jpeg(storage.get_bytes(first))).decode()
+        shown["best clip"] = dg.MetadataValue.md(f"![thumbnail](data:image/jpeg;base64,{picture})")
+    return shown
+
+
+def small_jpeg(data: bytes) -> bytes:
+    """A picture small enough for an event row: at most 240 × 426 pixels."""
+    import io
+
+    from PIL import Image
+
+    with Image.open(io.BytesIO(data)) as picture:
+        picture.thumbnail((240, 426))
+        out = io.BytesIO()
+        picture.convert("RGB").save(out, "JPEG", quality=80)
+        return out.getvalue()
+
+
+@dg.graph_asset(
+    name="renders",
+    ins={step: dg.AssetIn(key=dg.AssetKey(step), dagster_type=dg.Nothing) for step in RULES.after},
+    partitions_def=uploads,
+    group_name="renders",
+    kinds={"ffmpeg", "libass"},
+    owners=["team:media"],
+    code_version=RULES.code_version,
+    check_specs=[dg.AssetCheckSpec(name, asset=KEY, description=promise) for name, promise in CHECKS.items()],
+    description=(
+        "Captioned, reframed, loudness-normalised clips with thumbnails, subtitles and edit lists; one step a clip.\n\n"
+        "Runbook: a clip that fails alone is named in the check every_clip_was_rendered; re-execute from failure renders only it."
+    ),
+)
+def renders(
+    source_video: None, transcript: None, scenes: None, face_tracks: None, clip_candidates: None
+) -> dict[str, object]:
+    """Fans out over the clips and joins them again."""
+    clips = choose_clips(
+        source_video=source_video,
+        transcript=transcript,
+        scenes=scenes,
+        face_tracks=face_tracks,
+        clip_candidates=clip_candidates,
+    )
+    joined = collect_renders(clips.map(render_clip).collect())
+    return {"result": joined.result, **{f"renders_{name}": getattr(joined, name) for name in CHECKS}}

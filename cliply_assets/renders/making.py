@@ -1,0 +1,131 @@
+"""One version of a clip, from the upload's documents to every file beside the video."""
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import polars as pl
+
+from cliply_assets.renders.camera import plan_camera
+from cliply_assets.renders.edit_lists import write_edl, write_fcpxml, write_premiere_xml
+from cliply_assets.renders.provenance import describe, encode_provenance
+from cliply_assets.renders.quality import ClipQuality, inspect_clip, problems
+from cliply_assets.renders.render import RenderedClip, render_clip
+from cliply_assets.renders.spec import clip_grid, make_render_spec, plan_loudness
+from cliply_assets.renders.thumbnail import write_thumbnail
+from cliply_assets.transcript.subtitles import to_srt
+from cliply_resources.documents import Candidate, ClipSettings, RenderSpec, Scenes, SourceVideo, Span, Transcript
+from cliply_resources.documents.clips import ASPECTS
+from cliply_resources.media_tools.ffmpeg import ffmpeg_version
+from cliply_resources.media_tools.loudness import measure_loudness
+from cliply_resources.progress import Progress, part_of
+
+__all__ = ["FILE_NAMES", "Material", "MadeClip", "make_files", "plan_render"]
+
+FILE_NAMES = {
+    "video": "clip.mp4",
+    "thumbnail": "thumbnail.jpg",
+    "srt": "clip.srt",
+    "edl": "clip.edl",
+    "xml": "clip.xml",
+    "fcpxml": "clip.fcpxml",
+    "provenance": "clip.json",
+}
+"""Every file of a render and its name in storage."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """What a clip of one upload is made from."""
+
+    source: SourceVideo
+    path: Path
+    """The source as a local file."""
+    transcript: Transcript
+    scenes: Scenes
+    faces: pl.DataFrame
+    detector: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MadeClip:
+    """A finished version: its files by kind, and what was measured on it."""
+
+    rendered: RenderedClip
+    quality: ClipQuality
+    problems: tuple[str, ...]
+    files: dict[str, Path]
+
+
+def plan_render(
+    material: Material, candidate: Candidate, settings: ClipSettings, *, deadline_seconds: float
+) -> RenderSpec:
+    """The spec of one version: where the camera looks, what is captioned, and how loud it must be made."""
+    media = material.source.media
+    grid = clip_grid(candidate.start, candidate.end, media=media)
+    camera = plan_camera(
+        material.faces,
+        material.scenes,
+        grid.span,
+        source_size=(media.video.width, media.video.height),
+        aspect_size=ASPECTS[settings.aspect],
+        frame_rate=grid.frame_rate,
+        frames=grid.frames,
+        speech=[Span(segment.start, segment.end) for segment in material.transcript.segments],
+    )
+    level = None
+    if media.audio:
+        level = measure_loudness(
+            material.path, start=grid.span.start, duration=grid.duration, deadline_seconds=deadline_seconds
+        )
+    return make_render_spec(
+        material.source,
+        candidate,
+        settings=settings,
+        camera=camera,
+        words=material.transcript.words,
+        loudness=plan_loudness(*level) if level is not None else None,
+        ffmpeg_version=ffmpeg_version(),
+        models={
+            "transcript": f"{material.transcript.engine} {material.transcript.engine_detail}",
+            "faces": material.detector,
+            "scenes": material.scenes.detector,
+        },
+    )
+
+
+def make_files(
+    spec: RenderSpec,
+    material: Material,
+    candidate: Candidate,
+    into: Path,
+    *,
+    progress: Progress,
+    deadline_seconds: float,
+) -> MadeClip:
+    """Renders the spec and writes everything that goes with the video into the folder `into`."""
+    rendered = render_clip(
+        spec, material.path, into, progress=part_of(progress, 0.0, 0.85), deadline_seconds=deadline_seconds
+    )
+    progress(0.86, "checking the clip")
+    quality = inspect_clip(rendered.path, spec=spec, source=material.path, deadline_seconds=deadline_seconds)
+    found = problems(quality, spec)
+    files = {kind: into / name for kind, name in FILE_NAMES.items()}
+    progress(0.93, "drawing the thumbnail")
+    write_thumbnail(rendered.path, spec, files["thumbnail"])
+    name = f"{material.source.title}{material.path.suffix}"
+    files["srt"].write_text(to_srt(material.transcript, span=spec.span), encoding="utf-8")
+    files["edl"].write_text(write_edl(spec, material.source, source_name=name), encoding="utf-8")
+    files["xml"].write_text(write_premiere_xml(spec, material.source, source_name=name), encoding="utf-8")
+    files["fcpxml"].write_text(write_fcpxml(spec, material.source, source_name=name), encoding="utf-8")
+    account = describe(
+        spec,
+        rendered,
+        source=material.source,
+        candidate=candidate,
+        transcript=material.transcript,
+        quality=quality,
+        cliply_version=version("cliply"),
+    )
+    files["provenance"].write_bytes(encode_provenance(account))
+    return MadeClip(rendered=rendered, quality=quality, problems=tuple(found), files=files)
