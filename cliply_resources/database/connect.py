@@ -192,7 +192,7 @@ class Database:
     def dagster_url(self) -> str:
         """A SQLAlchemy URL (psycopg2) of Dagster's own database on this server, which is made when first asked for."""
         name = f"{self._server.database}_dagster"
-        with _connected(self._server.parameters(PIPELINE), autocommit=True) as connection:
+        with self._connected_as(PIPELINE, autocommit=True) as connection:
             known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
         if known is None:
             _create_database(self._server.administrator(), name, owner=DAGSTER)

@@ -123,7 +123,7 @@ class EmbeddedPostgres:
         """
         try:
             return self.running() or self._ensure_under_lock()
-        except PermissionError as refused:
+        except OSError as refused:  # no permission, no space, read-only, not a folder
             raise ToolMissing(
                 f"The embedded database cannot be kept in {self._home}: {refused}.",
                 remedy="Set CLIPLY_HOME to a folder of your own, or CLIPLY_DATABASE_URL to a Postgres 18 server.",
@@ -232,7 +232,7 @@ class EmbeddedPostgres:
         part.rename(base / "data")
 
     def _check_version(self, data: Path) -> None:
-        found = (data / "PG_VERSION").read_text("ascii").strip()
+        found = (data / "PG_VERSION").read_text("utf-8").strip()
         if found != MAJOR_VERSION:
             raise ToolMissing(
                 f"The database in {data} was made by Postgres {found}, but Cliply carries Postgres {MAJOR_VERSION}.",
@@ -247,6 +247,10 @@ class EmbeddedPostgres:
         if len(os.fsencode(run / ".s.PGSQL.65535")) > LONGEST_SOCKET_PATH:
             run = _short_socket_folder(base, account)
         private_folder(run, account)
+        for left in run.glob(
+            ".s.PGSQL.*"
+        ):  # a killed server's; its lock file names a process that may be anybody by now
+            left.unlink(missing_ok=True)
         programs = postgres_programs(account)
         said = ""
         for attempt in range(PORT_ATTEMPTS):
@@ -267,8 +271,8 @@ class EmbeddedPostgres:
         """Writes the whole configuration at every start, so that an update of Cliply reaches old clusters too."""
         kept = base / "port"
         if fresh_port or not kept.is_file():
-            kept.write_text(f"{_free_port()}\n", "ascii")
-        wanted = CONFIGURATION | {"port": kept.read_text("ascii").strip(), "unix_socket_directories": str(run)}
+            kept.write_text(f"{_free_port()}\n", "utf-8")
+        wanted = CONFIGURATION | {"port": kept.read_text("utf-8").strip(), "unix_socket_directories": str(run)}
         lines = [f"{name} = '{value.replace(chr(39), chr(39) * 2)}'" for name, value in wanted.items()]
         target = base / "data" / "postgresql.conf"
         target.write_text("# Written by Cliply at every start.\n" + "\n".join(lines) + "\n", "utf-8")

@@ -32,7 +32,7 @@ def works_in(pid: int, data: Path) -> bool:
 def alive(pid: int) -> bool:
     """Whether the process still does anything; one that only waits to be buried does not."""
     with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()[0] not in {"Z", "X"}
+        return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[0] not in {"Z", "X"}
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, PermissionError):

@@ -1,6 +1,5 @@
 """Two workspaces with a row in every table."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
@@ -33,7 +32,7 @@ def tables(shared_url: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def two(shared_url: str, shared_database: Database) -> Iterator[TwoWorkspaces]:
+def two(shared_url: str, shared_database: Database) -> TwoWorkspaces:
     """Both workspaces, filled alike; a new table needs a row here, or the tests over all tables say so."""
     ours, theirs = uuid4(), uuid4()
     with psycopg.connect(shared_url, autocommit=True) as connection:
@@ -48,4 +47,4 @@ def two(shared_url: str, shared_database: Database) -> Iterator[TwoWorkspaces]:
             session.add_all([clip, UploadStep(upload_id=upload.id, step="scenes", reused_from=upload.id)])
             session.flush()
             session.add(Render(clip_id=clip.id, aspect="9:16", style="karaoke"))
-    yield TwoWorkspaces(shared_database, ours, theirs)
+    return TwoWorkspaces(shared_database, ours, theirs)
