@@ -51,7 +51,7 @@ class SceneRules:
     strong_score: float = 8.0
     """ffmpeg's score that makes a candidate where PySceneDetect saw none, such as between two dark shots."""
     level_ratio: float = 2.0
-    """A cut stands out this much from the typical change within half a second; films of few frames a second do not."""
+    """A cut stands out this much from the other changes within half a second; a film of few frames a second has many alike."""
     flash_seconds: float = 0.5
     """A picture that is back within this time was only interrupted."""
     flash_likeness: float = 0.35
@@ -240,9 +240,10 @@ def _is_witnessed(
     index: int, content: Scores, times: npt.NDArray[np.float64], scores: Scores, rules: SceneRules
 ) -> bool:
     low, high = np.searchsorted(times, [times[index] - 0.5, times[index] + 0.5])
-    around = np.delete(content[low:high], index - low)
-    moving = around[around > 1.0]
-    stands_out = not len(moving) or content[index] >= rules.level_ratio * float(np.median(moving))
+    around = np.sort(np.delete(content[low:high], index - low))
+    # Up to three other cuts may stand nearby; in a film of few frames a second there are more jumps than that.
+    level = float(around[max(0, len(around) - 4)]) if len(around) else 0.0
+    stands_out = content[index] >= rules.level_ratio * level
     score = float(scores[max(0, index - 1) : index + 2].max())
     if score >= rules.strong_score:
         return True

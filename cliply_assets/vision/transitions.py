@@ -68,44 +68,46 @@ class DissolveFinder:
     """Finds the middles of mixes: moments whose picture is the average of one before and one after.
 
     A moving camera or a moving person changes the picture as much as a dissolve does, but the picture in between is then not
-    the average of the two ends. A change of light is an average too, but keeps the structure: the two ends correlate.
+    the average of the two ends, or the change goes on beyond them. A change of light is an average too, but keeps the
+    structure: the two ends correlate.
     """
 
     STEP = 0.1
     """Seconds between pictures that are kept for the test; a mix of 0.5 s still has five."""
     REACHES = (3, 5, 10)
     """Steps to either side: mixes of about 0.6, 1 and 2 s."""
+    SETTLED = 0.35
+    """What may still change beyond the ends, as a fraction of the mix itself; an even pan has a half."""
 
     def __init__(self, *, min_change: float, max_residue: float, max_correlation: float) -> None:
         self._min_change = min_change
         self._max_residue = max_residue
         self._max_correlation = max_correlation
-        self._kept: deque[tuple[float, npt.NDArray[np.float32]]] = deque(maxlen=2 * max(self.REACHES) + 1)
+        self._kept: deque[tuple[float, Picture]] = deque(maxlen=4 * max(self.REACHES) + 1)
         self.found: list[Dissolve] = []
 
     def add(self, time: float, picture: Picture) -> None:
         """Takes the next picture; most are passed over."""
         if self._kept and time - self._kept[-1][0] < self.STEP - 1e-6:
             return
-        self._kept.append((time, picture.astype(np.float32)))
+        self._kept.append((time, picture))
         for reach in self.REACHES:
-            if len(self._kept) > 2 * reach:
-                self._test(self._kept[-1 - 2 * reach], self._kept[-1 - reach], self._kept[-1])
+            if len(self._kept) > 4 * reach:
+                self._test([self._kept[-1 - at * reach] for at in (4, 3, 2, 1, 0)])
 
-    def _test(
-        self,
-        first: tuple[float, npt.NDArray[np.float32]],
-        middle: tuple[float, npt.NDArray[np.float32]],
-        last: tuple[float, npt.NDArray[np.float32]],
-    ) -> None:
-        change = float(np.abs(first[1] - last[1]).mean()) / 255.0
+    def _test(self, row: list[tuple[float, Picture]]) -> None:
+        """Five pictures: the middle one is tested, those beside it are the ends, the outer ones tell whether all is settled."""
+        (_, before), (start, first), (time, middle), (end, last), (_, after) = row
+        change = picture_difference(first, last)
         if change < self._min_change:
             return
-        share = np.float32((middle[0] - first[0]) / (last[0] - first[0]))
-        expected = first[1] + (last[1] - first[1]) * share
-        residue = float(np.abs(middle[1] - expected).mean()) / 255.0 / change
-        if residue <= self._max_residue and not self._same_structure(first[1], last[1]):
-            self.found.append(Dissolve(time=middle[0]))
+        if picture_difference(before, first) + picture_difference(last, after) > 2 * self.SETTLED * change:
+            return
+        one, other = first.astype(np.float32), last.astype(np.float32)
+        expected = one + (other - one) * np.float32((time - start) / (end - start))
+        residue = float(np.abs(middle - expected).mean()) / 255.0 / change
+        if residue <= self._max_residue and not self._same_structure(one, other):
+            self.found.append(Dissolve(time=time))
 
     def _same_structure(self, one: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> bool:
         a, b = one.mean(axis=2).ravel(), other.mean(axis=2).ravel()
