@@ -2,8 +2,6 @@
 
 import dagster as dg
 
-from cliply_assets.partitions import uploads
-
 __all__ = ["analyze", "make_clips", "render"]
 
 _candidates = dg.AssetSelection.assets("clip_candidates").upstream()
@@ -12,20 +10,17 @@ _renders = dg.AssetSelection.assets("renders")
 analyze = dg.define_asset_job(
     "analyze",
     selection=_candidates,
-    partitions_def=uploads,
     description="From the source to proposed clips; uses a GPU where there is one.",
 )
 
 render = dg.define_asset_job(
     "render",
     selection=_renders,
-    partitions_def=uploads,
     description="Renders the proposed clips of an upload that was analyzed.",
 )
 
 make_clips = dg.define_asset_job(
     "make_clips",
     selection=_candidates | _renders,
-    partitions_def=uploads,
     description="The whole way from the source to finished clips in one run.",
 )

@@ -205,26 +205,21 @@ def derive_state(
     published_posts: int = 0,
 ) -> UploadState:
     """What an upload's facts add up to; the one place that says so."""
-    states = {fact.step: fact.state for fact in steps}
-    if cancelled:
-        return "cancelled"
-    if paused:
-        return "paused"
-    if due_posts:
-        return "publishing"
-    if published_posts:
-        return "completed"
-    running = {step for step, state in states.items() if state == "running"}
-    if running & INGEST_STEPS:
-        return "ingesting"
-    if "renders" in running:
-        return "rendering"
-    if running:
-        return "analyzing"
-    if ready_clips:
-        return "review"
-    if "failed" in states.values():
-        return "failed"
-    if states.get("clip_candidates") == "completed":
-        return "clips_generated"
-    return "analyzing" if "completed" in states.values() else "created"
+    running = {fact.step for fact in steps if fact.state == "running"}
+    ended = {fact.state for fact in steps}
+    chosen = any(fact.step == "clip_candidates" and fact.state == "completed" for fact in steps)
+    # The first that holds: what people decided, then what is going on, then what has come of it.
+    verdicts: tuple[tuple[bool, UploadState], ...] = (
+        (cancelled, "cancelled"),
+        (paused, "paused"),
+        (due_posts > 0, "publishing"),
+        (published_posts > 0, "completed"),
+        (bool(running & INGEST_STEPS), "ingesting"),
+        ("renders" in running, "rendering"),
+        (bool(running), "analyzing"),
+        (ready_clips > 0, "review"),
+        ("failed" in ended, "failed"),
+        (chosen, "clips_generated"),
+        ("completed" in ended, "analyzing"),
+    )
+    return next((state for holds, state in verdicts if holds), "created")

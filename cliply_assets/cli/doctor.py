@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cliply_assets.cli.exits import Exit
-from cliply_assets.renders.fonts import installed_fonts
+from cliply_assets.renders.fonts import bundled_faces
 from cliply_assets.cli.listings import describe
 from cliply_resources.database import Database
 from cliply_resources.errors import CliplyError
@@ -83,7 +83,7 @@ def _ffmpeg() -> str:
 
 
 def _fonts() -> str:
-    return ", ".join(sorted(installed_fonts()))
+    return ", ".join(face.file_name for face in bundled_faces())
 
 
 def _disk(settings: Settings) -> Finding:

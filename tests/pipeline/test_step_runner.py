@@ -5,7 +5,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
@@ -212,7 +211,7 @@ def _killed_halfway(settings: Settings, upload: UUID, begun: "multiprocessing.sy
 
 
 @pytest.fixture
-def killed_step(settings: Settings, upload: UUID) -> Iterator[None]:
+def killed_step(settings: Settings, upload: UUID) -> None:
     context = multiprocessing.get_context("fork")
     begun = context.Event()
     process = context.Process(target=_killed_halfway, args=(settings, upload, begun))
@@ -221,7 +220,6 @@ def killed_step(settings: Settings, upload: UUID) -> Iterator[None]:
     assert process.pid is not None
     os.kill(process.pid, signal.SIGKILL)
     process.join()
-    yield
 
 
 def test_a_killed_step_is_done_anew_and_leaves_nothing_behind(
