@@ -99,7 +99,7 @@ def load_face(path: Path, *, bundled: bool = False) -> Face:
     Raises:
         StepFailed: it is no font.
     """
-    from fontTools.ttLib import TTFont, TTLibError  # noqa: PLC0415 - costs 0.1 s, and only captions need it
+    from fontTools.ttLib import TTFont, TTLibError
 
     try:
         with TTFont(path, fontNumber=0, lazy=True) as font:

@@ -195,7 +195,7 @@ def _right_fonts(log: str, folder: Path) -> None:
 
 def _all_frames(spec: RenderSpec, draft: Path) -> None:
     """A source whose picture ends early would otherwise give a clip that is quietly too short."""
-    import av  # noqa: PLC0415 - heavy, and only this check needs it
+    import av
 
     with av.open(str(draft)) as container:
         frames = container.streams.video[0].frames

@@ -124,11 +124,8 @@ def clip_grid(start: float, end: float, *, media: SourceMedia) -> ClipGrid:
     return ClipGrid(frame_rate=rate, first_frame=first, frames=last - first)
 
 
-def plan_loudness(measured: tuple[float, float] | None) -> Loudness | None:
-    """The gain that brings a span to -14 LUFS, from its measured LUFS and dBTP; `None` for silence, which stays silent."""
-    if measured is None:
-        return None
-    integrated_lufs, true_peak_dbtp = measured
+def plan_loudness(integrated_lufs: float, true_peak_dbtp: float) -> Loudness:
+    """The gain that brings a span to -14 LUFS; at most 30 dB, which keeps a nearly silent one nearly silent."""
     gain = min(TARGET_LUFS - integrated_lufs, MOST_GAIN_DB)
     return Loudness(
         integrated_lufs=round(integrated_lufs, 2), true_peak_dbtp=round(true_peak_dbtp, 2), gain_db=round(gain, 2)

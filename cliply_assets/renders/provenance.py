@@ -1,0 +1,107 @@
+"""`clip.json`: where a clip comes from, why it was chosen, how it was made and what was measured on it."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from cliply_assets.renders.quality import ClipQuality, problems
+from cliply_assets.renders.render import RenderedClip
+from cliply_assets.renders.spec import spec_digest
+from cliply_resources.documents import Candidate, RenderSpec, SourceVideo, Transcript
+
+__all__ = ["Provenance", "SourceFacts", "describe", "encode_provenance"]
+
+
+class SourceFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """The film a clip was cut from."""
+
+    title: str
+    sha256: str
+    duration: float
+    url: str | None
+
+
+class Provenance(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a person or a program may ask about a finished clip. Rendering `spec` again gives `sha256` again."""
+
+    cliply_version: str
+    digest: str
+    sha256: str
+    source: SourceFacts
+    candidate: Candidate
+    spec: RenderSpec
+    versions: dict[str, str]
+    """Programs, models and engines that took part, by what they did."""
+    transcript_quality: str
+    quality: ClipQuality
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
+    """Sentences: what the clip lacks and why."""
+
+
+def describe(
+    spec: RenderSpec,
+    rendered: RenderedClip,
+    *,
+    source: SourceVideo,
+    candidate: Candidate,
+    transcript: Transcript | None,
+    quality: ClipQuality,
+    cliply_version: str,
+    notes: tuple[str, ...] = (),
+) -> Provenance:
+    """The full account of one rendered clip."""
+    return Provenance(
+        cliply_version=cliply_version,
+        digest=spec_digest(spec),
+        sha256=rendered.sha256,
+        source=SourceFacts(
+            title=source.title,
+            sha256=source.sha256,
+            duration=source.media.duration,
+            url=source.origin.url if source.origin else None,
+        ),
+        candidate=candidate,
+        spec=spec,
+        versions={
+            **_engines(transcript),
+            **spec.models,
+            "ffmpeg": spec.ffmpeg_version,
+            "pipeline": spec.pipeline_version,
+        },
+        transcript_quality=transcript.quality if transcript else "none",
+        quality=quality,
+        problems=tuple(problems(quality, spec)),
+        notes=(*notes, *_notes(spec, rendered, transcript)),
+    )
+
+
+def _engines(transcript: Transcript | None) -> Mapping[str, str]:
+    if transcript is None:
+        return {}
+    return {"transcript": f"{transcript.engine} ({transcript.engine_detail})"}
+
+
+def _notes(spec: RenderSpec, rendered: RenderedClip, transcript: Transcript | None) -> list[str]:
+    notes = []
+    if rendered.omitted_words:
+        words = ", ".join(dict.fromkeys(rendered.omitted_words))
+        notes.append(
+            f"No font on this machine has the letters of these words, so the captions leave them out: {words}."
+        )
+    if transcript is not None and transcript.quality == "low" and spec.captions.words:
+        notes.append(
+            f"The captions come from {transcript.engine}, whose text a viewer may find faulty: read them before posting."
+        )
+    if spec.audio_stream is None:
+        notes.append(
+            "The source has no sound; the clip carries a silent sound track because some platforms demand one."
+        )
+    elif spec.loudness is None:
+        notes.append("The source is silent here, so the clip's loudness was left alone.")
+    return notes
+
+
+def encode_provenance(provenance: Provenance) -> bytes:
+    """`clip.json`: indented, keys in a fixed order."""
+    return msgspec.json.format(msgspec.json.encode(provenance, order="deterministic"), indent=2) + b"\n"
