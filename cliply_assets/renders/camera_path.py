@@ -1,11 +1,16 @@
 """One coordinate of the camera: resting while it may, easing when it must, never faster than allowed."""
 
+from itertools import pairwise
+
 import numpy as np
 import numpy.typing as npt
 
 __all__ = ["calm_samples", "limit_speed", "rest_and_ease"]
 
 Line = npt.NDArray[np.float64]
+
+SHORTEST_STOP = 2.5
+"""A rest on the way, shorter than this many eased moves, is no stop: stopping and starting again looks nervous."""
 
 MEDIAN_SAMPLES = 5
 """Two seconds at two samples a second: what lasts for less than half of it is a gesture."""
@@ -52,16 +57,30 @@ def limit_speed(path: Line, max_step: float) -> Line:
 
 def _rests(target: Line, dead: float) -> list[tuple[int, int, float]]:
     """Stretches (first frame, end, place) in which one place is within `dead` of the target, each as long as possible."""
-    rests: list[tuple[int, int, float]] = []
-    first, low, high = 0, float(target[0]), float(target[0])
+    firsts = [0]
+    low = high = float(target[0])
     for frame, value in enumerate(target.tolist()):
-        new_low, new_high = min(low, value), max(high, value)
-        if new_high - new_low > 2 * dead:
-            rests.append((first, frame, (low + high) / 2))
-            first, new_low, new_high = frame, value, value
-        low, high = new_low, new_high
-    rests.append((first, len(target), (low + high) / 2))
-    return rests
+        low, high = min(low, value), max(high, value)
+        if high - low > 2 * dead:
+            firsts.append(frame)
+            low = high = value
+    edges = [*firsts, len(target)]
+    return [
+        _core(target, first, end, dead, on_the_way=(first > 0, end < len(target))) for first, end in pairwise(edges)
+    ]
+
+
+def _core(target: Line, first: int, end: int, dead: float, *, on_the_way: tuple[bool, bool]) -> tuple[int, int, float]:
+    """The rest without the beginning and end in which the target comes and goes, and its place there."""
+    part = target[first:end]
+    there = np.flatnonzero(np.abs(part - np.median(part)) <= dead)
+    if on_the_way[1] and len(there):
+        end = first + int(there[-1]) + 1
+    if on_the_way[0] and len(there):
+        first += int(there[0])
+    part = target[first:end]
+    # Where the target mostly is, as far as the rest of it then stays within reach.
+    return first, end, float(np.clip(np.median(part), part.max() - dead, part.min() + dead))
 
 
 def _knots(rests: list[tuple[int, int, float]], frames: int, *, ease: float, max_step: float) -> tuple[Line, Line]:
@@ -76,7 +95,8 @@ def _knots(rests: list[tuple[int, int, float]], frames: int, *, ease: float, max
         stops = (
             end - 1 - max(ease, 1.5 * abs(after - place) / max_step) / 2 if number + 1 < len(rests) else frames - 1.0
         )
-        if starts < stops:
+        passing = (place - before) * (after - place) > 0 and end - first < SHORTEST_STOP * ease
+        if starts < stops and not passing:
             knots[starts] = knots[stops] = place
         elif number == 0 or number + 1 == len(rests):
             knots[starts if number == 0 else stops] = place

@@ -131,7 +131,8 @@ def _presence(face: Face, grid: Line, step: float, bridge: float) -> npt.NDArray
     after = np.searchsorted(face.time, grid)
     last = np.where(after > 0, face.time[np.maximum(after - 1, 0)], -np.inf)
     following = np.where(after < len(face.time), face.time[np.minimum(after, len(face.time) - 1)], np.inf)
-    near = np.minimum(grid - last, following - grid) <= 0.51 * step + 1e-9
+    # A sample stands for half a step to either side, its end included and its start not.
+    near = (grid - last <= 0.5 * step + 1e-6) | (following - grid < 0.5 * step - 1e-6)
     return np.asarray(near | (following - last <= bridge + 1e-9))
 
 
