@@ -24,7 +24,7 @@ _LANDING_HEARD = 2.0  # s of laughter or applause a clip keeps
 _HEARD = 0.5  # likelihood from which laughter or applause is taken for real
 _ENDS_A_PEAK = 3  # proposals each peak may make
 _BEST_OVERALL = 60  # proposals taken whatever their peak
-_TOPIC_TURN = 0.5  # from here on a clip that runs across is about two things
+_TOPIC_TURN = 0.4  # likeness lost between two stretches, from which they are about two things
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,8 +69,12 @@ class Film(msgspec.Struct, frozen=True, kw_only=True):
     """How well a clip would open with each sentence, about -1 to 1."""
     landings: Floats
     """How well a clip would end after each sentence, about -1 to 1."""
+    turns: Floats
+    """How surely something new begins with each sentence, 0 to 1; a clip that runs across is about two things."""
     answers: dict[int, int]
     """Question to the sentence that begins its answer."""
+    asked: tuple[int, ...]
+    """The question that each sentence still belongs to the answer of; -1 where there is none."""
     reactions: tuple[tuple[str, float, float] | None, ...]
     """What the room does right after each sentence: `laughter` or `applause`, when, and how surely."""
 
@@ -97,9 +101,17 @@ def read_film(
             for sentence, reading, reaction in zip(sentences, readings, reactions, strict=True)
         ]
     )
-    answered = set(answers.values())
-    openings = np.array([_opening(sentences, readings, place, place in answered) for place in range(len(sentences))])
+    turns = np.array([_turn(sentences, readings, answers, reactions, place) for place in range(len(sentences))])
+    asked = _asked(answers, turns)
+    openings = np.array(
+        [
+            _opening(sentences, readings, place) - _question_lost(sentences, answers, asked[place], place, limits)
+            for place in range(len(sentences))
+        ]
+    )
     landings = np.array([_landing(sentences, readings, place, reactions[place]) for place in range(len(sentences))])
+    openings = openings + 0.25 * turns
+    landings[:-1] += 0.35 * turns[1:]
     return Film(
         limits=limits,
         timeline=timeline,
@@ -110,7 +122,9 @@ def read_film(
         values=values,
         openings=openings,
         landings=landings,
+        turns=turns,
         answers=answers,
+        asked=asked,
         reactions=reactions,
     )
 
@@ -171,6 +185,32 @@ def _reaction(timeline: Timeline, sentences: Sequence[Sentence], place: int) -> 
     return best
 
 
+def _turn(
+    sentences: Sequence[Sentence],
+    readings: Sequence[Reading],
+    answers: dict[int, int],
+    reactions: Sequence[tuple[str, float, float] | None],
+    place: int,
+) -> float:
+    """Something new begins with a question to somebody else, after applause, or where the vocabulary turns."""
+    if place == 0:
+        return 0.0
+    shift = readings[place].opens_topic
+    turn = max(0.0, shift - _TOPIC_TURN) / (1.0 - _TOPIC_TURN)
+    if place in answers and place - 1 not in answers:
+        asker, answerer = sentences[place].speaker, sentences[answers[place]].speaker
+        if asker and answerer and asker != answerer:
+            turn = max(turn, 0.6 + 0.3 * shift)
+        elif not (asker and answerer) and not continues(sentences[place]):
+            # Without voices told apart, a story's own "and do you know why?" looks like an interviewer's question.
+            turn = max(turn, 0.4 + 0.4 * shift)
+    before = reactions[place - 1]
+    if before:
+        # People clap when something is over; they laugh in the middle of a story.
+        turn = max(turn, (0.8 if before[0] == "applause" else 0.2) * before[2])
+    return turn
+
+
 def hooking(reading: Reading) -> float:
     """How strongly a sentence pulls a listener in, 0 to 1."""
     worth = {
@@ -190,15 +230,37 @@ def hooking(reading: Reading) -> float:
     return (1.0 - missed) * (1.0 - 0.7 * reading.dull)
 
 
-def _opening(sentences: Sequence[Sentence], readings: Sequence[Reading], place: int, is_answer: bool) -> float:
+def _opening(sentences: Sequence[Sentence], readings: Sequence[Reading], place: int) -> float:
     sentence, reading = sentences[place], readings[place]
     soon = 0.0
     if place + 1 < len(sentences) and sentences[place + 1].start - sentence.start < 5.0:
         soon = 0.6 * hooking(readings[place + 1])
-    good = max(hooking(reading), soon) + 0.2 * reading.opens_topic
+    good = max(hooking(reading), soon)
     torn = place > 0 and not sentences[place - 1].closed
-    # An answer whose question stays behind is the commonest way to make a clip that nobody understands.
-    return good - 0.8 * points_back(sentence, reading) - 0.4 * reading.dull - 0.7 * is_answer - 0.5 * torn
+    return good - 0.8 * points_back(sentence, reading) - 0.4 * reading.dull - 0.5 * torn
+
+
+def _asked(answers: dict[int, int], turns: Floats) -> tuple[int, ...]:
+    asked, question = [], -1
+    for place in range(len(turns)):
+        if place in answers:
+            # Several questions in a row are answered together, from the first one on.
+            question = question if question == place - 1 and question in answers else place
+            asked.append(-1)
+            continue
+        if turns[place] >= 0.5:
+            question = -1
+        asked.append(question)
+    return tuple(asked)
+
+
+def _question_lost(
+    sentences: Sequence[Sentence], answers: dict[int, int], question: int, place: int, limits: Limits
+) -> float:
+    """An answer whose question stays behind, though it would fit, is the commonest clip that nobody understands."""
+    if question < 0 or sentences[place].start - sentences[question].start > 0.6 * limits.longest:
+        return 0.0
+    return 0.7 if answers[question] == place else 0.35
 
 
 def unfinished(sentences: Sequence[Sentence], readings: Sequence[Reading], place: int) -> float:
@@ -220,8 +282,7 @@ def _landing(
         good += 0.6 * reaction[2]
     if place + 1 < len(sentences):
         pause = sentences[place + 1].start - sentences[place].end
-        good += 0.2 * min(pause / 1.5, 1.0) + 0.3 * readings[place + 1].opens_topic
-        good += 0.15 * (readings[place + 1].strength("question") >= 0.5)
+        good += 0.2 * min(pause / 1.5, 1.0)
         good -= 0.4 * unfinished(sentences, readings, place)
     else:
         good += 0.2
@@ -238,8 +299,7 @@ def _runs(film: Film) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
     spoken = np.array([sentence.duration for sentence in film.sentences])
     said = np.concatenate([[0.0], np.cumsum(spoken)])
     worth = np.concatenate([[0.0], np.cumsum(spoken * film.values)])
-    turns = np.array([max(0.0, reading.opens_topic - _TOPIC_TURN) for reading in film.readings])
-    turned = np.concatenate([[0.0], np.cumsum(turns)])
+    turned = np.concatenate([[0.0], np.cumsum(film.turns)])
     ideal = (film.limits.shortest * film.limits.longest) ** 0.5
     best = film.values.copy()
     found: list[tuple[NDArray[np.int64], NDArray[np.int64], Floats]] = []
@@ -260,7 +320,7 @@ def _runs(film: Film) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
             + 0.55 * (worth[b + 1] - worth[a]) / np.maximum(talk, 1e-3)
             + 0.35 * best[fits]
             - 0.12 * np.abs(np.log(length / ideal))
-            - 0.50 * np.minimum(turned[b + 1] - turned[a + 1], 1.0)
+            - 0.45 * np.minimum(turned[b + 1] - turned[a + 1], 1.5)
             - 0.40 * np.maximum(0.0, np.maximum(length, film.limits.shortest) / np.maximum(talk, 1e-3) - 1.4)
         )
         found.append((a, b, score))

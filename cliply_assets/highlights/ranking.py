@@ -4,6 +4,7 @@ A part that the film gives no evidence for is left out and its weight shared amo
 or a heatmap is judged by what it has; but little evidence also convinces less, and draws the score towards the ordinary.
 """
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -96,7 +97,8 @@ def _judged(film: Film, moment: Moment, weights: dict[str, float]) -> Ranked:
     total = sum(weights[name] * (part.value or 0.0) for name, part in known.items())
     raw = (total + _ORDINARY * _ORDINARY_WEIGHT) / (weight + _ORDINARY_WEIGHT)
     scaled = float(np.clip((raw - _SCALE_FROM) / (_SCALE_TO - _SCALE_FROM), 0.0, 1.0))
-    score = 100.0 * scaled * (1.0 - _dead_air(film, moment)) * (1.0 - _padding(film, moment))
+    marred = [_dead_air(film, moment), _padding(film, moment), _scattered(film, moment)]
+    score = 100.0 * scaled * math.prod(1.0 - part for part in marred)
     keywords = Counter(word for reading in film.readings[moment.first : moment.last + 1] for word in reading.keywords)
     return Ranked(
         moment=moment,
@@ -123,6 +125,12 @@ def _padding(film: Film, moment: Moment) -> float:
     spoken = sum(film.sentences[place].duration for place in places)
     dull = sum(film.sentences[place].duration * film.readings[place].dull for place in places)
     return 0.5 * dull / spoken if spoken > 0 else 0.0
+
+
+def _scattered(film: Film, moment: Moment) -> float:
+    """Up to a third of the score for being about more than one thing."""
+    turns = float(film.turns[moment.first + 1 : moment.last + 1].sum())
+    return 0.33 * min(1.0, turns / 1.5)
 
 
 def _strongest(parts: dict[str, Part], weights: dict[str, float]) -> tuple[str, ...]:

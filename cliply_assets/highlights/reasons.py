@@ -120,7 +120,8 @@ def _questions(film: Film, moment: Moment) -> tuple[list[int], bool]:
             words = sum(len(film.sentences[k].tokens) for k in range(answer, moment.last + 1))
             if words >= 8 and film.readings[place].dull < 0.5:
                 answered.append(place)
-    lost = any(answer == moment.first and asked < moment.first for asked, answer in film.answers.items())
+    question = film.asked[moment.first]
+    lost = question >= 0 and moment.end - film.sentences[question].start <= film.limits.longest
     return answered, lost
 
 
@@ -174,17 +175,8 @@ def _coherence(film: Film, moment: Moment) -> Part:
     _, lost = _questions(film, moment)
     torn = moment.first > 0 and not film.sentences[moment.first - 1].closed
     cut_into = _cuts_a_sentence(film, moment)
-    turns = sum(max(0.0, film.readings[place].opens_topic - 0.4) for place in range(moment.first + 1, moment.last + 1))
-    value = (
-        0.85
-        - 0.5 * lean
-        - 0.35 * lost
-        - 0.3 * torn
-        - 0.35 * (not ending.closed)
-        - 0.3 * cut_into
-        - 0.35 * min(turns, 1.0)
-    )
-    value += 0.15 * film.readings[moment.first].opens_topic
+    value = 0.85 - 0.5 * lean - 0.35 * lost - 0.3 * torn - 0.35 * (not ending.closed) - 0.3 * cut_into
+    value += 0.15 * float(film.turns[moment.first])
     reasons = []
     if lean < 0.2 and not torn and not lost and ending.closed and not cut_into:
         reasons.append((0.35, "It stands alone: a whole thought from its first sentence to its last."))

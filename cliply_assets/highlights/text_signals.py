@@ -61,6 +61,7 @@ _INVITATIONS = (
 _PRONOUNS = _words("he she it they him her them that those these his their its this there")
 _HANGING = _words("because which who whose whereas or also too either neither then therefore thus hence")
 _SOFT_OPENERS = _words("so and but well yeah yes no okay ok right exactly anyway um uh like nor plus")
+_REPORTING = _words("asked said asks says wondered thought told")
 _GOING_ON = _words("so and but then or until after before")
 _BACK_PHRASES = (
     ("and", "that's"),
@@ -241,7 +242,9 @@ def _neutral(
     asked = any(mark in text for mark in "?？؟") or (asks_without_mark and _asks(tokens))
     invited = " ".join(tokens[:3]).startswith(_INVITATIONS) and len(tokens) >= 4
     if (asked or invited) and len(tokens) > 2:
-        strengths["question"] = 1.0 if asked else 0.7
+        # "She asked, why me?" tells of a question; nobody in the room is asked.
+        told = len(tokens) > 1 and tokens[1] in _REPORTING and tokens[0] not in _ASKING
+        strengths["question"] = 0.4 if told else 1.0 if asked else 0.7
         evidence["question"] = (text,)
     if any(mark in text for mark in "!！"):
         strengths["emotion"] = 1.0 - (1.0 - strengths.get("emotion", 0.0)) * 0.7

@@ -12,8 +12,8 @@ __all__ = ["REMOVED", "fenced", "sanitise"]
 REMOVED = "[removed]"
 
 _ORDERS = re.compile(
-    r"\b(?:ignore|disregard|forget|override|bypass|do not follow|don't follow)\b[^.?!\n]{0,40}?"
-    r"\b(?:previous|above|prior|earlier|preceding|all|any|your|these|the|system)\b[^.?!\n]{0,30}?"
+    r"\b(?:ignore|disregard|forget|override|bypass|do not follow|don't follow)\b[^.?!,;\n]{0,40}?"
+    r"\b(?:previous|above|prior|earlier|preceding|all|any|your|these|the|system)\b[^.?!,;\n]{0,30}?"
     r"\b(?:instructions?|prompts?|context|rules?|directions?|guidelines?|messages?)\b"
     r"|\byou are (?:now|no longer) (?:an? |the )?[^.?!\n]{0,40}\b(?:assistant|model|ai|bot|dan|admin\w*)\b"
     r"|\b(?:new|updated|real|actual) (?:system )?(?:instructions?|prompt)\b\s*:?"
