@@ -38,9 +38,10 @@ def rest_and_ease(target: Line, *, dead: float, ease: float, max_step: float) ->
     """
     if not len(target):
         return target.copy()
-    rests = _rests(target, dead)
+    rests = _without_steps(_rests(target, dead), ease)
     at, place = _knots(rests, len(target), ease=ease, max_step=max_step)
-    return limit_speed(_monotone_cubic(at, place, np.arange(len(target), dtype=np.float64)), max_step)
+    path = limit_speed(_monotone_cubic(at, place, np.arange(len(target), dtype=np.float64)), max_step)
+    return _softened(path, reach=round(ease / 8))
 
 
 def limit_speed(path: Line, max_step: float) -> Line:
@@ -81,6 +82,29 @@ def _core(target: Line, first: int, end: int, dead: float, *, on_the_way: tuple[
     part = target[first:end]
     # Where the target mostly is, as far as the rest of it then stays within reach.
     return first, end, float(np.clip(np.median(part), part.max() - dead, part.min() + dead))
+
+
+def _without_steps(rests: list[tuple[int, int, float]], ease: float) -> list[tuple[int, int, float]]:
+    """Without the single short ones halfway between two real rests, which would break one move into two."""
+
+    def is_step(number: int) -> bool:
+        if not 0 < number < len(rests) - 1:
+            return False
+        (_, _, before), (first, end, place), (_, _, after) = rests[number - 1 : number + 2]
+        return end - first < ease and (place - before) * (after - place) > 0
+
+    steps = [is_step(number) for number in range(len(rests))]
+    return [rest for number, rest in enumerate(rests) if not steps[number] or steps[number - 1] or steps[number + 1]]
+
+
+def _softened(path: Line, *, reach: int) -> Line:
+    """Corners rounded by a running mean, run twice; where the path rests for longer it stays exactly as it is."""
+    if reach < 1:
+        return path
+    for _ in range(2):
+        padded = np.pad(path, reach, mode="edge")
+        path = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1).mean(axis=1)
+    return np.asarray(path, np.float64)
 
 
 def _knots(rests: list[tuple[int, int, float]], frames: int, *, ease: float, max_step: float) -> tuple[Line, Line]:
