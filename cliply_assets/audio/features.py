@@ -49,7 +49,7 @@ def measure_audio(audio: Path, *, progress: Progress) -> "pl.DataFrame":
 
 def empty_features(duration: float) -> "pl.DataFrame":
     """The table of a film without sound: all silence, one row per 0.1 s of `duration` seconds."""
-    import polars as pl  # noqa: PLC0415 - heavy, and only this step needs it
+    import polars as pl
 
     rows = round(duration * ROWS_PER_SECOND)
     quiet = {
@@ -71,7 +71,7 @@ class _SpeechDetector:
     """Silero VAD from the faster-whisper wheel, fed block by block: its memory is carried, so the seams do not show."""
 
     def __init__(self) -> None:
-        from faster_whisper.vad import get_vad_model  # noqa: PLC0415 - costs 0.3 s, and only this step needs it
+        from faster_whisper.vad import get_vad_model
 
         self._session = get_vad_model().session
         self._hidden = np.zeros((1, 1, 128), dtype=np.float32)
@@ -134,7 +134,7 @@ def _blocks(audio: Path) -> Iterator[tuple[Floats, float]]:
 
 
 def _table(listening: _Listening) -> "pl.DataFrame":
-    import polars as pl  # noqa: PLC0415 - heavy, and only this step needs it
+    import polars as pl
 
     rms_db = listening.joined("row_rms_db")
     envelope, onset = listening.joined("frame_envelope"), listening.joined("frame_onset")

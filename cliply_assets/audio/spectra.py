@@ -67,7 +67,7 @@ def _bins(low: float, high: float) -> slice:
 
 def _power_frames(joined: Floats, frames: int) -> Floats:
     """Power spectra of frames that end where their hop ends, so no frame needs sound of the next block."""
-    import scipy.fft  # noqa: PLC0415 - SciPy costs 0.1 s, and only this step needs it
+    import scipy.fft
 
     first = HISTORY + HOP - _WINDOW
     views = np.lib.stride_tricks.sliding_window_view(joined[first:], _WINDOW)[::HOP][:frames]
@@ -112,7 +112,7 @@ def _brightness(power: Floats) -> Floats:
 
 def _pitch(joined: Floats, rows: int) -> Floats:
     """Pitch of each row by autocorrelation, corrected for the window's own (Boersma 1993); 0 where unvoiced."""
-    import scipy.fft  # noqa: PLC0415 - see _power_frames
+    import scipy.fft
 
     first = HISTORY + (ROW - _PITCH_WINDOW) // 2
     views = np.lib.stride_tricks.sliding_window_view(joined[first:], _PITCH_WINDOW)[::ROW][:rows]

@@ -44,7 +44,7 @@ _NAMES = {"text": "words", "pitch_range": "pitch range", "replayed": "most repla
 
 def signals_chart(signals: "pl.DataFrame", chosen: Candidates) -> bytes:
     """A PNG, 1400 pixels wide: `signals` as `choose_candidates` gives them, the clips in amber with rank and score, near misses grey."""
-    from PIL import Image, ImageDraw, ImageFont  # noqa: PLC0415 - only this picture needs it
+    from PIL import Image, ImageDraw, ImageFont
 
     lanes = [name for name in SIGNALS if name in signals.columns] + ["score"]
     height = _TOP + len(lanes) * (_LANE + _SPACE) + _SCORE_LANE - _LANE + _AXIS

@@ -89,7 +89,7 @@ class Timeline:
 
     def table(self, weights: dict[str, float]) -> "pl.DataFrame":
         """`time`, every signal the film gives, and `score`."""
-        import polars as pl  # noqa: PLC0415 - heavy, and only wanted at the end
+        import polars as pl
 
         ordered = {name: self.columns[name] for name in SIGNALS if name in self.columns}
         return pl.DataFrame({"time": self.times, **ordered, "score": self.weighted(weights)})

@@ -32,6 +32,12 @@ _STRONG_ENDS = (
     "it me him us them you yourself myself anything everything nothing something better again today together "
     "now years days year day time life work people well good never ever always too here there twice first last"
 )
+_DANGLING = (
+    "a an the of and or but so to in on at for with from by as if that which who because very than into my your his her our "
+    "their its is are was were be been am i'm i and just only"
+)
+_NEVER_LAST = frozenset(_DANGLING.split())
+"""What not even a whole sentence ends with, unless its engine tore it."""
 _LOOSE_ENDS = lexicon.STOP_WORDS - frozenset(_STRONG_ENDS.split())
 
 
@@ -52,9 +58,9 @@ def word_clip(film: Film, moment: Moment, *, taken: Sequence[str] = (), chapter:
     sentences = film.sentences[moment.first : moment.last + 1]
     readings = film.readings[moment.first : moment.last + 1]
     order = sorted(range(len(sentences)), key=lambda place: -_titleworthy(sentences[place], readings[place], place))
-    titles = [title for place in order if (title := _title_of(sentences[place], readings[place]))]
+    titles = [worded for place in order if (worded := _title_of(sentences[place], readings[place]))]
     used = {old.lower() for old in taken}
-    fresh = [worded for worded in titles if worded.lower() not in used]
+    fresh = [free for free in titles if free.lower() not in used]
     fallback = titles[0] if titles else chapter or f"The moment at {clock(moment.start)}"
     best = fresh[0] if fresh else _free(fallback, taken)
     return Wording(title=best, description=_description(sentences, readings, best), hashtags=tags)
@@ -65,11 +71,11 @@ def trim_title(text: str, *, asks: bool = False) -> str:
     text = _INNER_FILLERS.sub("", " ".join(text.split()))
     text = _OPENERS.sub("", text).strip(' ,;:–—-…"“”')
     words = text.rstrip(".").split()
+    loose: frozenset[str] = frozenset() if asks else _NEVER_LAST
     if len(" ".join(words)) > LONGEST_TITLE:
-        words = _cut_at_clause(words)
-    if not asks or words[-1:] != text.split()[-1:]:
-        while len(words) > 3 and words[-1].lower().strip(",;:–—-…") in _LOOSE_ENDS:
-            words.pop()
+        words, loose = _cut_at_clause(words), _LOOSE_ENDS
+    while len(words) > 3 and words[-1].lower().strip(",;:–—-….") in loose:
+        words.pop()
     title = " ".join(words).rstrip(",;:–—-… ").removesuffix(".")
     if asks and title and title[-1] not in "?!":
         title += "?"
