@@ -230,10 +230,16 @@ class Database:
         connection = self._connected_as(API, autocommit=True)
         try:
             taken = _take(connection, key, wait_seconds)
-            yield taken
+            try:
+                yield taken
+            except BaseException:
+                # Hanging up gives it back too, but a moment later than whoever tries next expects.
+                with contextlib.suppress(psycopg.OperationalError):
+                    connection.execute("SELECT pg_advisory_unlock_all()")
+                raise
             if taken:
                 with _as_try_later(f"The lock “{name}” was lost while it was held."):
-                    connection.execute("SELECT pg_advisory_unlock(%s)", [key])
+                    connection.execute("SELECT pg_advisory_unlock_all()")
         finally:
             connection.close()
 
