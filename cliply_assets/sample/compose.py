@@ -37,6 +37,9 @@ _GRAIN = 6  # strength of ffmpeg's noise filter; with the quantiser below about 
 _SHORTEST, _LOWEST = 2.0, 180  # seconds, lines
 _DEADLINE = 900.0  # seconds for each ffmpeg; thirty times what a slow machine needs
 
+_EVENLY = f"setts=pts=N*{1_200_000 // FPS}:dts=N*{1_200_000 // FPS}:duration={1_200_000 // FPS}"
+"""Exact frame times, in the ticks of ffmpeg's reader of bare H.264; its own guesses are now and then one tick off."""
+
 _EXACT = ("-map_metadata", "-1", "-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexact")
 _COLOURS = ("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv")
 _AS_BT709 = "scale=out_color_matrix=bt709:out_range=tv"
@@ -138,8 +141,8 @@ def _encode_all(
 
 def _draw(shot: Shot, truth: SampleTruth, folder: Path) -> None:
     """Writes the stills a shot needs as raw pixels, unless an earlier shot already did."""
-    from cliply_assets.sample.portrait import sprite  # noqa: PLC0415 - loads OpenCV and scikit-image
-    from cliply_assets.sample.scenery import slide, studio  # noqa: PLC0415 - loads OpenCV
+    from cliply_assets.sample.portrait import sprite
+    from cliply_assets.sample.scenery import slide, studio
 
     background = folder / _background_name(shot)
     if not background.exists():
@@ -250,6 +253,7 @@ def _join(encoded: Sequence[Path], truth: SampleTruth, folder: Path, progress: P
             *("-framerate", str(FPS), "-f", "h264", "-i", str(pictures), "-i", str(_SPEECH)),
             *("-map", "0:v", "-map", "1:a", "-c:v", "copy", "-c:a", "aac", "-b:a", "128k", "-ac", "2", "-ar", "48000"),
             *("-t", f"{truth.duration:.6f}", *_EXACT, "-metadata", f"title={truth.title}", "-movflags", "+faststart"),
+            *("-bsf:v", _EVENLY, "-video_track_timescale", str(512 * FPS)),
             str(film),
         ],
         duration=truth.duration,

@@ -61,14 +61,12 @@ _SLIDES: dict[str, tuple[str, ...]] = {
 }
 
 
-def plan_shots(speech: SpeechTruth) -> tuple[Shot, ...]:
-    """Shots that cover `speech` without gaps, cut on whole frames shortly before a sentence or a reaction starts."""
-    frames = round(speech.duration * FPS)
+def plan_shots(speech: SpeechTruth, *, frames: int) -> tuple[Shot, ...]:
+    """Shots that cover `frames` frames without gaps, cut on whole frames shortly before a sentence or a reaction starts."""
     cameras: list[tuple[int, View, str]] = []
     for passage, sentence, view in _CAMERAS:
-        moment = _moment(speech, passage, sentence)
-        first = 0 if not cameras else round(((moment or 0.0) - _CUT_BEFORE_WORDS) * FPS)
-        if moment is not None and frames - first >= _SHORTEST_SHOT * FPS:
+        first = round((_moment(speech, passage, sentence) - _CUT_BEFORE_WORDS) * FPS) if cameras else 0
+        if not cameras or frames - first >= _SHORTEST_SHOT * FPS:
             cameras.append((first, view, passage))
     ends = [first for first, _, _ in cameras[1:]] + [frames]
     return tuple(
@@ -87,6 +85,7 @@ def film_truth(speech: SpeechTruth, *, seconds: float | None = None, height: int
     """Everything about a film of `speech`, 16:9 and `height` pixels high, ended after `seconds` where given."""
     wanted = speech.duration if seconds is None else min(seconds, speech.duration)
     frames = int(wanted * FPS)
+    shots = plan_shots(speech, frames=frames)
     speech = cut_short(speech, frames / FPS)
     return SampleTruth(
         title=speech.title,
@@ -99,7 +98,7 @@ def film_truth(speech: SpeechTruth, *, seconds: float | None = None, height: int
         passages=speech.passages,
         reactions=speech.reactions,
         exchanges=speech.exchanges,
-        shots=plan_shots(msgspec.structs.replace(speech, duration=frames / FPS)),
+        shots=shots,
     )
 
 
@@ -110,14 +109,12 @@ def load_truth(path: Path | None = None) -> SampleTruth:
     return film_truth(load_speech_truth())
 
 
-def _moment(speech: SpeechTruth, name: str, sentence: int) -> float | None:
-    """When the sentence, or the reaction after the last one, starts; `None` where a shortened speech no longer has it."""
-    passage = next((one for one in speech.passages if one.name == name), None)
-    if passage is None:
-        return None
+def _moment(speech: SpeechTruth, name: str, sentence: int) -> float:
+    """When the sentence, or the audience's reaction after the last one, starts."""
+    passage = next(one for one in speech.passages if one.name == name)
     starts = [one.start for one in speech.segments if passage.span.contains(one.start)]
     starts += [one.span.start for one in speech.reactions if passage.span.contains(one.span.start)]
-    return starts[sentence] if sentence < len(starts) else None
+    return starts[sentence]
 
 
 def _figures(view: View, *, turn: int) -> tuple[Figure, ...]:

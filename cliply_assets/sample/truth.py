@@ -219,10 +219,10 @@ def load_speech_truth() -> SpeechTruth:
 
 
 def cut_short(speech: SpeechTruth, seconds: float) -> SpeechTruth:
-    """The same speech ended after `seconds`: whole sentences that fit stay, as do passages of which a part is left."""
+    """The same speech ended after `seconds`: words that fit stay, as do passages and reactions of which a part is left."""
     if seconds >= speech.duration:
         return speech
-    segments = tuple(segment for segment in speech.segments if segment.end <= seconds)
+    segments = tuple(_of_words(said) for one in speech.segments if (said := _said(one, seconds)))
     passages = tuple(
         msgspec.structs.replace(
             passage,
@@ -248,6 +248,15 @@ def cut_short(speech: SpeechTruth, seconds: float) -> SpeechTruth:
 
 def _shortened(span: Span, seconds: float) -> Span:
     return Span(span.start, min(span.end, seconds))
+
+
+def _said(segment: Segment, seconds: float) -> tuple[Word, ...]:
+    return tuple(word for word in segment.words if word.end <= seconds)
+
+
+def _of_words(words: tuple[Word, ...]) -> Segment:
+    text = " ".join(word.text for word in words)
+    return Segment(start=words[0].start, end=words[-1].end, text=text, words=words, speaker=words[0].speaker)
 
 
 def _answered(exchanges: Iterable[Exchange], seconds: float) -> Iterable[Exchange]:
