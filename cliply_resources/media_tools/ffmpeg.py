@@ -19,7 +19,7 @@ from cliply_resources.media_tools.guards import INPUT_GUARDS, guarded_input
 from cliply_resources.media_tools.process import Finished, ProcessLimits, run
 from cliply_resources.progress import Progress
 
-__all__ = ["INPUT_GUARDS", "FfmpegRun", "ffmpeg_path", "ffmpeg_version", "guarded_input", "run_ffmpeg"]
+__all__ = ["INPUT_GUARDS", "FfmpegRun", "ffmpeg_path", "ffmpeg_version", "guarded_input", "has_filter", "run_ffmpeg"]
 
 _REMEDY = "Run `pip install imageio-ffmpeg==0.8.1`, or set IMAGEIO_FFMPEG_EXE to an ffmpeg."
 _STATS_SECONDS = "0.5"  # often enough for a bar that moves, rare enough to cost nothing
@@ -57,6 +57,19 @@ def ffmpeg_version() -> str:
     if words[:2] != ["ffmpeg", "version"]:
         raise ToolMissing(f"{ffmpeg_path()} does not answer like ffmpeg.", remedy=_REMEDY)
     return words[2]
+
+
+def has_filter(name: str) -> bool:
+    """Whether this ffmpeg was built with a filter, such as `ass`."""
+    return name in _filters()
+
+
+@lru_cache(maxsize=1)
+def _filters() -> frozenset[str]:
+    listing = run([str(ffmpeg_path()), "-hide_banner", "-filters"], deadline_seconds=30).stdout
+    # Each line reads " TSC name  V->V  description".
+    rows = [line.split() for line in listing.splitlines() if "->" in line]
+    return frozenset(row[1] for row in rows if len(row) > 2)
 
 
 def run_ffmpeg(

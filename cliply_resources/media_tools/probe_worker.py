@@ -209,7 +209,8 @@ def _first_packets(container: "InputContainer", stream: "AvVideoStream") -> tupl
     timestamps: list[int] = []
     frame: VideoFrame | None = None
     context = stream.codec_context
-    decodable = 0 < context.width * context.height <= MAX_PIXELS
+    # A size of 0 means that the header's was missing or refused; only a decoded picture can say it then.
+    decodable = context.width * context.height <= MAX_PIXELS
     for number, packet in enumerate(container.demux(stream)):
         if packet.pts is not None:
             timestamps.append(packet.pts)
@@ -221,8 +222,11 @@ def _first_packets(container: "InputContainer", stream: "AvVideoStream") -> tupl
                 frame = None
         if number >= _PATIENCE_PACKETS or (number >= _TIMED_PACKETS and (frame is not None or not decodable)):
             break
-    if frame is None and decodable:
-        raise Refused("has a picture track in which no picture can be decoded; copy or download it again.")
+    if decodable and (frame is None or not 0 < context.width * context.height <= MAX_PIXELS):
+        raise Refused(
+            "has a picture track in which no picture can be decoded: it is damaged, or claims more than "
+            f"{MAX_PIXELS} pixels; copy or download it again."
+        )
     return timestamps, frame
 
 

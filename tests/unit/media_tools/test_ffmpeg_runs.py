@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cliply_resources.errors import DeadlineExceeded, MediaError, StepFailed, ToolMissing
-from cliply_resources.media_tools.ffmpeg import ffmpeg_path, ffmpeg_version, guarded_input, run_ffmpeg
+from cliply_resources.media_tools.ffmpeg import ffmpeg_path, ffmpeg_version, guarded_input, has_filter, run_ffmpeg
 from cliply_resources.media_tools.frames import count_frames, read_frames, read_motion
 from cliply_resources.media_tools.loudness import measure_loudness, read_summary
 from cliply_resources.media_tools.process import ProcessLimits
@@ -26,6 +26,11 @@ def run(*arguments: str, deadline_seconds: float = 30, limits: ProcessLimits | N
 def test_the_version_is_the_one_the_wheel_carries() -> None:
     assert ffmpeg_version().lstrip("n")[0].isdigit()
     assert ffmpeg_path().is_absolute()
+
+
+def test_filters_are_known_by_name() -> None:
+    assert all(has_filter(name) for name in ("ass", "scdet", "ebur128", "alimiter", "fps"))
+    assert not has_filter("nosuchfilter")
 
 
 def test_without_an_ffmpeg_the_remedy_is_a_command(monkeypatch: pytest.MonkeyPatch) -> None:

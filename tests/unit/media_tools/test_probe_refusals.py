@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from cliply_resources.documents.media import SourceMedia
 from cliply_resources.errors import MediaError
 from cliply_resources.media_tools.ffmpeg import guarded_input, run_ffmpeg
+from cliply_resources.media_tools.limits import check_limits
 from cliply_resources.media_tools.probe import probe
 from cliply_resources.media_tools.probe_worker import Refused, examine, orientation, varies
 from cliply_resources.progress import silent
@@ -176,6 +177,44 @@ def test_a_playlist_of_local_files_is_not_followed_either(tmp_path: Path, talk: 
 
 def test_a_rarely_used_decoder_is_out_of_reach(film: Film) -> None:
     assert "coded as magicyuv" in refusal(film("magic.mkv", *PICTURE, "-c:v", "magicyuv"))
+
+
+@pytest.mark.slow
+def test_an_impossibly_large_picture_is_not_decoded(film: Film) -> None:
+    huge = film(
+        "huge.mkv",
+        "-f",
+        "lavfi",
+        "-i",
+        "color=red:s=9000x8000:r=1:d=1",
+        "-frames:v",
+        "1",
+        "-c:v",
+        "mjpeg",
+        "-threads",
+        "1",
+    )
+    assert "pixels" in refusal(huge)
+
+
+def test_an_8k_film_is_described_so_that_the_limits_can_name_its_size(film: Film) -> None:
+    eight = film(
+        "eight.mov",
+        "-f",
+        "lavfi",
+        "-i",
+        "color=red:s=7680x4320:r=1:d=1",
+        "-frames:v",
+        "1",
+        "-c:v",
+        "mjpeg",
+        "-threads",
+        "1",
+    )
+    media = look(eight)
+    assert (media.video.width, media.video.height) == (7680, 4320)
+    with pytest.raises(MediaError, match="7680"):
+        check_limits(media, Settings(require_audio=False))
 
 
 def test_sound_in_a_refused_coding_is_named(film: Film) -> None:
