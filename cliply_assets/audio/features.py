@@ -144,14 +144,16 @@ def _table(listening: _Listening) -> "pl.DataFrame":
     pulse = _rows(strength, len(rms_db)).mean(axis=1)
     beat = np.zeros(len(rms_db), dtype=bool)
     beat[np.minimum(beats.find_beats(onset, strength) // 10, len(rms_db) - 1)] = True
-    clapping = room.applause(
+    texture = room.Texture(
         noisiness=listening.joined("row_noisiness"),
         brightness_db=listening.joined("row_brightness_db"),
+        rumble_db=listening.joined("row_rumble_db"),
         rms_db=rms_db,
         speech=speech,
         floor_db=floor_db,
     )
-    laughing = room.laughter(envelope, rms_db=rms_db, speech=speech, pulse=pulse, floor_db=floor_db)
+    laughing = room.laughter(envelope, texture, pulse=pulse)
+    clapping = room.applause(texture)
     return pl.DataFrame(
         {
             "time": np.arange(len(rms_db)) / ROWS_PER_SECOND,

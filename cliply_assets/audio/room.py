@@ -4,10 +4,11 @@ Both are likelihoods from 0 to 1 made of plain physical facts (how noise-like, h
 not a trained classifier: good at clear cases, silent on doubtful ones.
 """
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["applause", "laughter", "room_floor_db", "syllable_rate"]
+__all__ = ["Texture", "applause", "laughter", "room_floor_db", "syllable_rate"]
 
 Floats = NDArray[np.float32]
 
@@ -31,23 +32,55 @@ def room_floor_db(rms_db: Floats) -> float:
     return min(float(np.percentile(heard, 10)), -40.0) if len(heard) else -80.0
 
 
-def applause(*, noisiness: Floats, brightness_db: Floats, rms_db: Floats, speech: Floats, floor_db: float) -> Floats:
+class Texture(msgspec.Struct, frozen=True, kw_only=True):
+    """What every row sounds like; see `spectra.BlockSpectra` for the measures."""
+
+    noisiness: Floats
+    brightness_db: Floats
+    rumble_db: Floats
+    rms_db: Floats
+    speech: Floats
+    floor_db: float
+
+    @property
+    def human(self) -> Floats:
+        """Against engines and wind, whose energy lies below every crowd's."""
+        human: Floats = 1.0 - ramp(self.rumble_db, 0.0, 6.0)
+        return human
+
+    @property
+    def above_room(self) -> Floats:
+        """The level over the room's quiet, dB."""
+        above: Floats = self.rms_db - np.float32(self.floor_db)
+        return above
+
+
+def applause(texture: Texture) -> Floats:
     """Sustained broadband noise well above the room, while nobody speaks."""
-    noise = ramp(noisiness, 0.36, 0.48)
-    broad = ramp(brightness_db, -18.0, -8.0)
-    loud = ramp(rms_db, max(floor_db + 6.0, -52.0), max(floor_db + 15.0, -42.0))
-    quiet_voice = 1.0 - ramp(speech, 0.35, 0.75)
-    return _opened(noise * broad * loud * quiet_voice, _APPLAUSE_ROWS)
+    noise = ramp(texture.noisiness, 0.36, 0.48)
+    broad = ramp(texture.brightness_db, -18.0, -8.0)
+    loud = ramp(texture.above_room, 6.0, 15.0) * ramp(texture.rms_db, -52.0, -42.0)
+    quiet_voice = 1.0 - ramp(texture.speech, 0.35, 0.75)
+    return _opened(noise * broad * texture.human * loud * quiet_voice, _APPLAUSE_ROWS)
 
 
-def laughter(envelope: Floats, *, rms_db: Floats, speech: Floats, pulse: Floats, floor_db: float) -> Floats:
-    """Even bursts four to six times a second, while nobody speaks; a steady musical `pulse` speaks against it."""
-    rhythm = _burst_rhythm(envelope)[: len(rms_db)]
-    loud = ramp(_spread(rms_db, 3), floor_db + 3.0, floor_db + 12.0) * ramp(_spread(rms_db, 3), -58.0, -46.0)
+def laughter(envelope: Floats, texture: Texture, *, pulse: Floats) -> Floats:
+    """One person's even bursts, or a whole room's: both swell four to six times a second, while nobody speaks.
+
+    Many people laugh out of step, so their bursts blur into a noise darker than clapping that still flutters at laughing speed.
+    A steady musical `pulse` speaks against either.
+    """
+    rhythm, flutter = (part[: len(pulse)] for part in _burst_rhythm(envelope))
+    level = _spread(texture.above_room, 3)
+    loud = ramp(level, 3.0, 12.0) * ramp(_spread(texture.rms_db, 3), -58.0, -46.0)
+    dark = ramp(texture.brightness_db, -26.0, -20.0) * (1.0 - ramp(texture.brightness_db, -13.0, -10.0))
+    breathy = ramp(texture.noisiness, 0.28, 0.38) * dark * texture.human * ramp(texture.above_room, 8.0, 18.0)
+    # Flutter comes in waves; in between the same crowd is still laughing.
+    crowd = _opened(ramp(_spread(flutter, 9), 0.24, 0.42) * breathy, 7)
     # Laughter keeps some voice, so the speech detector half believes in it; only firm speech speaks against it.
-    quiet_voice = 1.0 - ramp(_mean(speech, 9), 0.45, 0.8)
+    quiet_voice = 1.0 - ramp(_mean(texture.speech, 9), 0.45, 0.8)
     calm = 1.0 - ramp(pulse, 0.3, 0.5)
-    return _opened((rhythm * loud * quiet_voice * calm).astype(np.float32), 5)
+    return _opened((np.maximum(rhythm, crowd) * loud * quiet_voice * calm).astype(np.float32), 5)
 
 
 def syllable_rate(envelope: Floats, speech: Floats) -> Floats:
@@ -65,12 +98,15 @@ def syllable_rate(envelope: Floats, speech: Floats) -> Floats:
     return rate
 
 
-def _burst_rhythm(envelope: Floats) -> Floats:
-    """How evenly the envelope bursts at laughing speed, per row; worked in slices so that memory stays flat."""
+def _burst_rhythm(envelope: Floats) -> tuple[Floats, Floats]:
+    """Per row, how evenly the envelope bursts at laughing speed, and what share of its swell is at that speed.
+
+    Worked in slices, so that memory stays flat.
+    """
     padded = np.pad(envelope, _LAUGH_WINDOW // 2, mode="edge")
     views = np.lib.stride_tricks.sliding_window_view(padded, _LAUGH_WINDOW)[::_PER_ROW]
-    parts = [_rhythm_of(views[start : start + 4096]) for start in range(0, len(views), 4096)]
-    return np.concatenate(parts)
+    slices = [views[start : start + 4096] for start in range(0, len(views), 4096)]
+    return np.concatenate([_rhythm_of(part) for part in slices]), np.concatenate([_flutter_of(part) for part in slices])
 
 
 def _rhythm_of(windows: Floats) -> Floats:
@@ -84,6 +120,16 @@ def _rhythm_of(windows: Floats) -> Floats:
     even = (np.minimum(once, twice) - np.maximum(between, 0.0)).max(axis=1)
     depth = windows.std(axis=1) / (windows.mean(axis=1) + 1e-9)
     return ramp(even.astype(np.float32), 0.3, 0.6) * ramp(depth.astype(np.float32), 0.3, 0.55)
+
+
+def _flutter_of(windows: Floats) -> Floats:
+    """Share of the envelope's swell between 3.3 and 7 Hz; steady noise has about 0.15."""
+    centred = (windows - windows.mean(axis=1, keepdims=True)) * np.hanning(_LAUGH_WINDOW)
+    power = np.abs(np.fft.rfft(centred, axis=1)) ** 2
+    speed = np.fft.rfftfreq(_LAUGH_WINDOW, 1 / _FRAME_RATE)
+    laughing = power[:, (speed >= 3.3) & (speed <= 7.0)].sum(axis=1)
+    share: Floats = (laughing / (power[:, (speed > 0.5) & (speed < 25.0)].sum(axis=1) + 1e-12)).astype(np.float32)
+    return share
 
 
 def _opened(values: Floats, width: int) -> Floats:

@@ -37,6 +37,8 @@ class BlockSpectra:
     """Mean spectral flatness inside narrow bands: about 0.56 for noise of any colour, below 0.3 for voices and tones."""
     row_brightness_db: Floats
     """Energy of 3 to 7 kHz against 0.3 to 3 kHz."""
+    row_rumble_db: Floats
+    """Energy of 60 to 250 Hz against 0.3 to 3 kHz: high for engines and wind, low for a crowd."""
 
 
 def measure_block(samples: Floats, history: Floats, last_bands: Floats | None) -> tuple[BlockSpectra, Floats]:
@@ -55,7 +57,8 @@ def measure_block(samples: Floats, history: Floats, last_bands: Floats | None) -
         row_rms_db=_rms_db(samples),
         row_pitch_hz=_pitch(joined, len(samples) // ROW),
         row_noisiness=_row_mean(_noisiness(power)),
-        row_brightness_db=_brightness(power),
+        row_brightness_db=_against_middle(power, 3000, 7000),
+        row_rumble_db=_against_middle(power, 60, 250),
     )
     return spectra, bands[-1]
 
@@ -103,10 +106,11 @@ def _noisiness(power: Floats) -> Floats:
     return mean
 
 
-def _brightness(power: Floats) -> Floats:
-    high = _row_mean(power[:, _bins(3000, 7000)].sum(axis=1))
-    low = _row_mean(power[:, _bins(300, 3000)].sum(axis=1))
-    ratio: Floats = (10 * np.log10(high / low)).astype(np.float32)
+def _against_middle(power: Floats, low: float, high: float) -> Floats:
+    """Energy of a band against that of 0.3 to 3 kHz, in dB."""
+    band = _row_mean(power[:, _bins(low, high)].sum(axis=1))
+    middle = _row_mean(power[:, _bins(300, 3000)].sum(axis=1))
+    ratio: Floats = (10 * np.log10(band / middle)).astype(np.float32)
     return ratio
 
 

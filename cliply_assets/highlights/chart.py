@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["signals_chart"]
 
 _WIDTH = 1400
-_LEFT, _RIGHT, _TOP = 132, 24, 66
+_LEFT, _RIGHT, _TOP = 132, 24, 84
 _LANE, _SPACE = 46, 10
 _SCORE_LANE = 96
 _AXIS = 46

@@ -201,7 +201,7 @@ def _turn(
         asker, answerer = sentences[place].speaker, sentences[answers[place]].speaker
         if asker and answerer and asker != answerer:
             turn = max(turn, 0.6 + 0.3 * shift)
-        elif not (asker and answerer) and not continues(sentences[place]):
+        elif not (asker and answerer) and sentences[place].tokens[0] not in ("and", "or", "but", "then"):
             # Without voices told apart, a story's own "and do you know why?" looks like an interviewer's question.
             turn = max(turn, 0.4 + 0.4 * shift)
     before = reactions[place - 1]

@@ -8,6 +8,7 @@ import pytest
 
 from cliply_assets.audio import beats
 from cliply_assets.audio.features import empty_features, measure_audio
+from cliply_assets.sample import crowd
 from cliply_resources.errors import MediaError
 from cliply_resources.progress import silent
 
@@ -139,6 +140,28 @@ def test_laughing_bursts_are_laughter_and_not_applause(tmp_path):
     assert mean_between(table, "laughter", 5.5, 7.5) > 0.5
     assert mean_between(table, "laughter", 0, 4.3) < 0.05
     assert mean_between(table, "applause", 5, 8) < 0.2
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_hall_that_laughs_is_told_from_one_that_claps(tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    quiet = 0.001 * crowd.room_tone(5, RATE, rng)
+    laughs, claps = 0.4 * crowd.laughter(4, RATE, rng), 0.4 * crowd.applause(4, RATE, rng)
+    table = measured(tmp_path, np.concatenate([quiet, laughs, quiet, claps, quiet]))
+    assert mean_between(table, "laughter", 5.4, 7.5) > 0.5
+    assert mean_between(table, "applause", 5.4, 7.5) < 0.2
+    assert mean_between(table, "applause", 14.5, 16.5) > 0.6
+    assert mean_between(table, "laughter", 14.3, 17.5) < 0.1
+    assert table.filter((table["time"] < 4.5) | (table["time"] > 18.8))["applause"].max() < 0.1
+
+
+def test_a_passing_lorry_is_neither_laughter_nor_applause(tmp_path):
+    rumble = np.cumsum(np.random.default_rng(9).normal(0, 1, 6 * RATE))
+    rumble -= np.convolve(rumble, np.full(800, 1 / 800), mode="same")
+    lorry = 0.3 * rumble / np.abs(rumble).max() * np.hanning(len(rumble))
+    table = measured(tmp_path, np.concatenate([room_tone(6), lorry, room_tone(6, seed=4)]))
+    assert table["laughter"].max() < 0.3
+    assert table["applause"].max() < 0.3
 
 
 def test_a_drum_machine_does_not_laugh(tmp_path):
