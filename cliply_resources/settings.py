@@ -70,6 +70,8 @@ class Settings(BaseSettings):
     """Tried in this order; one that is not installed or not configured is passed over, and said so."""
     whisper_model: str | None = None
     """A model folder, or a name such as `large-v3` that is already in the model cache; unset looks for a cached one."""
+    diarization_model: Path | None = None
+    """Folder of a pyannote pipeline for whisperx; unset leaves speakers unnamed."""
     deepgram_api_key: SecretStr | None = None
     deepgram_url: str = "https://api.deepgram.com"
 
