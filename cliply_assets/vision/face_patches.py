@@ -28,7 +28,7 @@ def describe_face(frame: Image, box: FaceBox) -> Look:
     block's mean, which all faces share; and chroma histograms (144 each) of the face and of what is worn below it. Each part has
     length 1, so that parts are compared by their scalar product.
     """
-    import cv2  # noqa: PLC0415 - heavy, and only vision needs it
+    import cv2
 
     gray = cv2.cvtColor(_cut(frame, box.x, box.y, box.w, box.h, (64, 64)), cv2.COLOR_BGR2GRAY)
     gray = cv2.equalizeHist(cv2.GaussianBlur(gray, (5, 5), 1.2))
@@ -45,7 +45,7 @@ def mouth_change(before: "MatLike", now: "MatLike", *, was: FaceBox, box: FaceBo
 
     The heads are aligned by eyes and nose, so that nodding and a jittering box do not look like speech.
     """
-    import cv2  # noqa: PLC0415
+    import cv2
 
     # One size for both: the detector's sizes come in steps of a fifth.
     width, height = (was.w + box.w) / 2, (was.h + box.h) / 2
@@ -72,7 +72,7 @@ def find_again(before: "MatLike", now: "MatLike", *, was: FaceBox, around: FaceB
 
     Bridges moments in which a detector blinks: a turned head, a hand before the mouth. The score is never above a half.
     """
-    import cv2  # noqa: PLC0415
+    import cv2
 
     side = 32
     scale_x, scale_y = side / was.w, side / was.h
@@ -97,7 +97,7 @@ def _padded(gray: "MatLike", box: FaceBox, width: float, height: float) -> "MatL
 
 def _cut(picture: "MatLike", x: float, y: float, w: float, h: float, size: tuple[int, int]) -> "MatLike":
     """The rectangle (fractions, may stick out: edge pixels repeat) at `size`, placed to a fraction of a pixel."""
-    import cv2  # noqa: PLC0415
+    import cv2
 
     high, wide = picture.shape[:2]
     scale_x, scale_y = size[0] / (w * wide), size[1] / (h * high)
@@ -113,7 +113,7 @@ def _cut(picture: "MatLike", x: float, y: float, w: float, h: float, size: tuple
 
 def _colours(patch: "MatLike") -> Look:
     """Chroma histogram, 8 × 8, blurred by a bin: dark and light of the same cloth should fall together."""
-    import cv2  # noqa: PLC0415
+    import cv2
 
     lab = cv2.cvtColor(patch, cv2.COLOR_BGR2LAB)
     # Most chroma of real pictures lies in the middle third of the axes.

@@ -82,7 +82,7 @@ def _document(number: int, person: int, track: Track, step: float) -> FaceTrack:
 
 
 def _table(tracks: list[Track], people: list[int]) -> "pl.DataFrame":
-    import polars as pl  # noqa: PLC0415 - heavy, and only this step needs it
+    import polars as pl
 
     rows = sorted(
         (
@@ -105,7 +105,7 @@ def _table(tracks: list[Track], people: list[int]) -> "pl.DataFrame":
 @contextmanager
 def _few_threads() -> Iterator[None]:
     """OpenCV takes every core it sees; other steps run beside this one. The setting is the process's, so it is put back."""
-    import cv2  # noqa: PLC0415
+    import cv2
 
     before = cv2.getNumThreads()
     cv2.setNumThreads(min(before, 2))

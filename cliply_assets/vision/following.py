@@ -59,7 +59,8 @@ class Track:
 
     shot: Span
     samples: list[Sample] = field(default_factory=list)
-    looks: list[Look] = field(default_factory=list)
+    looks: int = 0
+    look_sum: Look | None = None
     bridged: int = 0
     """Samples in a row that no detector confirmed."""
 
@@ -71,8 +72,8 @@ class Track:
     @property
     def look(self) -> Look:
         """Its mean look."""
-        mean: Look = np.stack(self.looks).mean(axis=0, dtype=np.float32)
-        return mean
+        assert self.look_sum is not None
+        return self.look_sum / np.float32(self.looks)
 
     def expected(self) -> FaceBox:
         """Where it should be next, if it goes on as it did."""
@@ -103,7 +104,7 @@ class Follower:
 
     def see(self, time: float, frame: Image) -> None:
         """Takes the next frame."""
-        import cv2  # noqa: PLC0415 - heavy, and only vision needs it
+        import cv2
 
         gray = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
         thumbnail = cv2.resize(gray, (64, 36), interpolation=cv2.INTER_AREA)
@@ -175,7 +176,7 @@ class Follower:
         return float(changed.mean())
 
     def _search_near(self, track: Track, frame: Image) -> FaceBox | None:
-        import cv2  # noqa: PLC0415
+        import cv2
 
         if not self._detector.searches_regions:
             return None
@@ -255,8 +256,10 @@ class Follower:
         mouth = 0.0
         if track.samples and self._gray is not None:
             mouth = mouth_change(self._gray, gray, was=track.box, box=box)
-        if not track.bridged and len(track.looks) < LOOKS:
-            track.looks.append(describe_face(frame, box))
+        if not track.bridged and track.looks < LOOKS:
+            look = describe_face(frame, box)
+            track.look_sum = look if track.look_sum is None else track.look_sum + look
+            track.looks += 1
         track.samples.append(Sample(time, box, mouth))
 
 

@@ -1,7 +1,8 @@
 """Which tracks show the same person."""
 
+from bisect import bisect, insort
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -37,18 +38,25 @@ class Appearance:
 class _Person:
     look: Look
     weight: int
-    spans: list[Span] = field(default_factory=list)
-    members: list[int] = field(default_factory=list)
+    spans: list[Span]
+    """In order of time; none overlaps another."""
+    members: list[int]
 
-    def could_be(self, spans: Sequence[Span]) -> bool:
+    def could_be(self, other: "_Person") -> bool:
         """Nobody is in two places of one picture at the same time."""
-        return not any(mine.overlap(other) > 0 for mine in self.spans for other in spans)
+        few, many = sorted((self.spans, other.spans), key=len)
+        for span in few:
+            at = bisect(many, span)
+            if any(span.overlap(near) > 0 for near in many[max(0, at - 1) : at + 1]):
+                return False
+        return True
 
     def take(self, other: "_Person") -> None:
         total = self.weight + other.weight
         self.look = ((self.look * self.weight + other.look * other.weight) / total).astype(np.float32)
         self.weight = total
-        self.spans += other.spans
+        for span in other.spans:
+            insort(self.spans, span)
         self.members += other.members
 
 
@@ -70,15 +78,20 @@ def same_people(appearances: Sequence[Appearance], *, threshold: float = SAME_PE
     have come close are joined, nearest first. Appearances that are on screen together never fall together.
     """
     people: list[_Person] = []
+    looks = np.zeros((64, SHAPE_SIZE + 2 * COLOUR_SIZE), np.float32)
     order = sorted(range(len(appearances)), key=lambda at: (-appearances[at].samples, at))
     for at in order:
         one = appearances[at]
         newcomer = _Person(one.look, one.samples, [one.span], [at])
-        nearest = _nearest(newcomer, people, threshold)
+        nearest = _nearest(newcomer, people, looks[: len(people)], threshold)
         if nearest is None:
+            nearest = len(people)
             people.append(newcomer)
+            if nearest == len(looks):
+                looks = np.concatenate([looks, np.zeros_like(looks)])
         else:
-            nearest.take(newcomer)
+            people[nearest].take(newcomer)
+        looks[nearest] = people[nearest].look
     _join_close(people, threshold)
     people.sort(key=lambda each: (-each.weight, min(each.members)))
     number = [0] * len(appearances)
@@ -88,16 +101,13 @@ def same_people(appearances: Sequence[Appearance], *, threshold: float = SAME_PE
     return number
 
 
-def _nearest(newcomer: _Person, people: list[_Person], threshold: float) -> _Person | None:
-    if not people:
-        return None
-    distances = look_distance(newcomer.look, np.stack([each.look for each in people]))
-    for distance, at in sorted(zip(distances.tolist(), range(len(people)), strict=True)):
-        if distance > threshold:
+def _nearest(newcomer: _Person, people: list[_Person], looks: npt.NDArray[np.float32], threshold: float) -> int | None:
+    distances = look_distance(newcomer.look, looks)
+    for at in np.argsort(distances, kind="stable").tolist():
+        if distances[at] > threshold:
             return None
-        person = people[at]
-        if person.could_be(newcomer.spans):
-            return person
+        if people[at].could_be(newcomer):
+            return int(at)
     return None
 
 
@@ -110,7 +120,7 @@ def _join_close(people: list[_Person], threshold: float) -> None:
             for second, distance in enumerate(look_distance(looks[first], looks[first + 1 :]))
             if distance <= threshold
         ]
-        joinable = next(((a, b) for _, a, b in sorted(pairs) if people[a].could_be(people[b].spans)), None)
+        joinable = next(((a, b) for _, a, b in sorted(pairs) if people[a].could_be(people[b])), None)
         if joinable is None:
             return
         people[joinable[0]].take(people.pop(joinable[1]))

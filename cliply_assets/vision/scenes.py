@@ -110,7 +110,7 @@ def find_scenes(
 
 
 def _detector_name() -> str:
-    import scenedetect  # noqa: PLC0415 - heavy, and only vision needs it
+    import scenedetect
 
     return f"scenedetect-{scenedetect.__version__} adaptive + scdet"
 
@@ -143,7 +143,7 @@ class _Watcher:
     def __init__(
         self, times: npt.NDArray[np.float64], rules: SceneRules, *, rate: float, strong: npt.NDArray[np.intp]
     ) -> None:
-        from scenedetect.detectors import AdaptiveDetector  # noqa: PLC0415 - heavy, and only vision needs it
+        from scenedetect.detectors import AdaptiveDetector
 
         self._times = times
         self._rules = rules
@@ -166,7 +166,7 @@ class _Watcher:
         self._hard: list[int] = []
 
     def see(self, index: int, picture: Picture) -> None:
-        from scenedetect import FrameTimecode  # noqa: PLC0415 - heavy, and only vision needs it
+        from scenedetect import FrameTimecode
 
         moment = float(self._times[index])
         self._recent.add(index, moment, picture)
@@ -253,7 +253,7 @@ def _is_witnessed(
 def _motion_table(
     change: Scores, times: npt.NDArray[np.float64], *, hard: list[int], duration: float
 ) -> "pl.DataFrame":
-    import polars as pl  # noqa: PLC0415 - heavy, and only vision needs it
+    import polars as pl
 
     rows = max(1, int(np.ceil(duration / MOTION_STEP - 1e-9)))
     counted = np.ones(len(change), bool)

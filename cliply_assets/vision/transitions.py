@@ -25,7 +25,7 @@ class Dissolve:
 
 def picture_difference(one: Picture, other: Picture) -> float:
     """Mean absolute difference of two pictures of one size, 0 to 1."""
-    import cv2  # noqa: PLC0415 - heavy, and only vision needs it
+    import cv2
 
     return float(cv2.norm(one, other, cv2.NORM_L1)) / (one.size * 255.0)
 

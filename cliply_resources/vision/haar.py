@@ -35,7 +35,7 @@ class HaarFaceDetector:
     searches_regions = True
 
     def __init__(self) -> None:
-        import cv2  # noqa: PLC0415 - heavy, and only vision needs it
+        import cv2
 
         if not hasattr(cv2, "CascadeClassifier"):
             raise ToolMissing(
@@ -49,7 +49,7 @@ class HaarFaceDetector:
 
     def detect(self, frame: Image, *, smallest: float = SMALLEST_FACE, sides: Sides = "if_needed") -> list[FaceBox]:
         """As the contract says; one core needs about 35 ms for 640 × 360, and twice as much more for the sides."""
-        import cv2  # noqa: PLC0415
+        import cv2
 
         gray = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
         found = self._frontal(gray, smallest)
@@ -66,7 +66,7 @@ class HaarFaceDetector:
         ]
 
     def _has_eye(self, gray: "MatLike", box: tuple[int, int, int, int]) -> bool:
-        import cv2  # noqa: PLC0415
+        import cv2
 
         x, y, w, h = box
         # The cascade wants eyes of 20 pixels or more, whatever the size of the face.
@@ -74,7 +74,7 @@ class HaarFaceDetector:
         return len(self._eye.detectMultiScale(upper, scaleFactor=1.1, minNeighbors=3, minSize=(24, 24))) > 0
 
     def _seen_from_the_side(self, gray: "MatLike", smallest: float) -> list[FaceBox]:
-        import cv2  # noqa: PLC0415
+        import cv2
 
         height, width = gray.shape
         if width > SIDE_SCAN_WIDTH:
@@ -92,7 +92,7 @@ class HaarFaceDetector:
 
 
 def _load(name: str) -> "CascadeClassifier":
-    import cv2  # noqa: PLC0415
+    import cv2
 
     path = Path(cv2.__file__).parent / "data" / name
     cascade = cv2.CascadeClassifier(str(path))

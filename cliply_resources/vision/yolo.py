@@ -65,7 +65,7 @@ def _load(weights: Path, home: Path) -> tuple[Any, str]:
     # Without these ultralytics reaches for the network and installs packages while it runs.
     os.environ.update(YOLO_OFFLINE="true", YOLO_AUTOINSTALL="false")
     os.environ.setdefault("YOLO_CONFIG_DIR", str(home / "ultralytics"))
-    import ultralytics  # noqa: PLC0415 - takes seconds to import, and most installations have none
+    import ultralytics
 
     try:
         return ultralytics.YOLO(str(weights), task="detect"), str(ultralytics.__version__)
