@@ -14,7 +14,7 @@ $(READY): requirements.lock pyproject.toml deploy/setup.sh
 
 demo: $(READY) ## Make a sample film and turn it into finished clips in demo/
 	@$(BIN)/cliply sample demo
-	@$(BIN)/cliply clip demo/sample.mp4 --clips 4 --max 40 --out demo
+	@$(BIN)/cliply clip demo/cliply-sample.mp4 --clips 4 --max 40 --out demo
 
 up: $(READY) ## Run the whole stack: Postgres, Dagster daemon and UI
 	@$(BIN)/cliply up

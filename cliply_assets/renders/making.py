@@ -12,7 +12,7 @@ from cliply_assets.renders.provenance import describe, encode_provenance
 from cliply_assets.renders.quality import ClipQuality, inspect_clip, problems
 from cliply_assets.renders.render import RenderedClip, render_clip
 from cliply_assets.renders.spec import clip_grid, make_render_spec, plan_loudness
-from cliply_assets.renders.thumbnail import make_thumbnail
+from cliply_assets.renders.thumbnail import write_thumbnail
 from cliply_assets.transcript.subtitles import to_srt
 from cliply_resources.documents import Candidate, ClipSettings, RenderSpec, Scenes, SourceVideo, Span, Transcript
 from cliply_resources.documents.clips import ASPECTS
@@ -112,7 +112,9 @@ def make_files(
     found = problems(quality, spec)
     files = {kind: into / name for kind, name in FILE_NAMES.items()}
     progress(0.93, "drawing the thumbnail")
-    make_thumbnail(spec, source=material.path, clip=rendered.path, into=into, deadline_seconds=deadline_seconds)
+    write_thumbnail(
+        rendered.path, spec, files["thumbnail"], source=material.path, deadline_seconds=deadline_seconds
+    )
     name = f"{material.source.title}{material.path.suffix}"
     files["srt"].write_text(to_srt(material.transcript, span=spec.span), encoding="utf-8")
     files["edl"].write_text(write_edl(spec, material.source, source_name=name), encoding="utf-8")
