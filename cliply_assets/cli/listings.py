@@ -169,5 +169,5 @@ def print_status(settings: Settings, *, as_json: bool) -> None:
 def print_migrations(settings: Settings) -> None:
     """Brings the schema up to date and names what was applied."""
     with Database.open(settings) as database:
-        applied = database.applied_migrations
+        applied = database.applied
     Console().print("\n".join(f"applied {name}" for name in applied) or "The schema is up to date.", highlight=False)

@@ -119,7 +119,8 @@ def _timings(steps: Sequence[UploadStep], run_id: str) -> tuple[StepTiming, ...]
     first = min(of_this_run, default=None)
     timings = []
     for row in sorted(begun, key=lambda row: (order.index(row.step), row.started_at)):
-        assert row.started_at is not None and row.ended_at is not None
+        assert row.started_at is not None
+        assert row.ended_at is not None
         fresh = row.run_id == run_id and row.reused_from is None
         timings.append(
             StepTiming(

@@ -1,7 +1,6 @@
 """What the user named as the source: looked at before anything is started."""
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -70,6 +69,6 @@ def _sha256(path: Path, console: Console) -> str:
         while chunk := file.read(CHUNK):
             digest.update(chunk)
             progress.advance(task, len(chunk))
-    if os.stat(path).st_size != size:
+    if path.stat().st_size != size:
         raise MediaError(f"{path.name} is still being written; start again once it is finished.")
     return digest.hexdigest()

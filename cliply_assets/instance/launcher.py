@@ -37,7 +37,8 @@ class HealthCheckedRunLauncher(DefaultRunLauncher):
         owner = run.tags.get(OWNER_TAG)
         if owner is not None:
             return _health_of(owner)
-        client: Any = self._get_grpc_client_for_termination(run.run_id)
+        launcher: Any = self
+        client = launcher._get_grpc_client_for_termination(run.run_id)
         if client is None:
             return CheckRunHealthResult(WorkerStatus.RUNNING, "not started through a code server")
         try:

@@ -52,7 +52,7 @@ class PooledPostgresStorage(DagsterPostgresStorage):
         super().__init__(postgres_url, should_autocreate_tables=True, inst_data=inst_data)
         engine = _engine_of_this_process(postgres_url)
         for part in (self._run_storage, self._event_log_storage, self._schedule_storage):
-            part._engine = engine  # noqa: SLF001 - the stock class offers no way to hand an engine in
+            part._engine = engine
 
     @classmethod
     def config_type(cls) -> UserConfigSchema:

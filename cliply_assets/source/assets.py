@@ -77,7 +77,9 @@ def source_video(work: StepWork) -> StepResult:
                 says="The source has a sound track." if media.audio else "The source has no sound track.",
                 serious=False,
             ),
-            Check(name="is_within_limits", passed=True, says=f"{media.duration:.1f} s at {video.width} × {video.height}."),
+            Check(
+                name="is_within_limits", passed=True, says=f"{media.duration:.1f} s at {video.width} × {video.height}."
+            ),
         ),
     )
 
@@ -124,7 +126,11 @@ def media_proxy(work: StepWork) -> StepResult:
     return StepResult(
         files=files,
         documents={"proxy.json": proxy},
-        metadata={"frames": proxy.frames_count, "source_frames": proxy.source_frames, "seconds": round(proxy.duration, 3)},
+        metadata={
+            "frames": proxy.frames_count,
+            "source_frames": proxy.source_frames,
+            "seconds": round(proxy.duration, 3),
+        },
         checks=(_decoded_whole(proxy, source.media.duration),),
     )
 

@@ -142,6 +142,8 @@ class Database:
         self._engines: dict[str, Engine] = {}
         self._guard = threading.Lock()
         self._process = os.getpid()
+        self.applied: tuple[str, ...] = ()
+        """The migrations that opening this database has just applied."""
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -309,7 +311,7 @@ class Database:
             missing = True
         if missing:
             self._create_if_missing()
-            migrate(self._server.administrator())
+            self.applied = tuple(migrate(self._server.administrator()))
 
     def _create_if_missing(self) -> None:
         name = self._server.database

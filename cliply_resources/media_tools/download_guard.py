@@ -61,7 +61,7 @@ def main(arguments: Sequence[str]) -> None:
     own = [*networks(walls["networks"]), *_addresses_of(walls["proxy_host"])]
     # curl brings its own sockets, which no audit event shows; without it, yt-dlp speaks through Python's.
     sys.modules["curl_cffi"] = None  # type: ignore[assignment]  # how Python is told that there is no such module
-    import yt_dlp  # noqa: PLC0415 - only now: before the walls stand, and after the line above
+    import yt_dlp
 
     sys.addaudithook(_hook(own, walls["ffmpeg"]))
     yt_dlp.main(list(arguments[1:]))

@@ -35,8 +35,8 @@ class S3Storage:
     def __init__(
         self, bucket: str, prefix: str = "", *, endpoint_url: str | None = None, region: str | None = None
     ) -> None:
-        import boto3  # noqa: PLC0415 - takes a third of a second, which an installation without S3 need not spend
-        from botocore.config import Config  # noqa: PLC0415 - see above
+        import boto3
+        from botocore.config import Config
 
         self._bucket = bucket
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
@@ -182,8 +182,8 @@ class S3Storage:
 
 @contextmanager
 def _translated(key: str) -> Iterator[None]:
-    from boto3.exceptions import Boto3Error  # noqa: PLC0415 - see S3Storage.__init__
-    from botocore import exceptions as faults  # noqa: PLC0415 - see S3Storage.__init__
+    from boto3.exceptions import Boto3Error
+    from botocore import exceptions as faults
 
     try:
         yield
