@@ -1,7 +1,7 @@
 """Musical pulse from the onset envelope: where it is steady enough to be music, and where its beats fall.
 
-Tempo by autocorrelation and beats by dynamic programming after D. Ellis, "Beat Tracking by Dynamic Programming" (2007); the
-same method as librosa's `beat_track`, without the seconds that numba compiles before librosa's first answer.
+Whether there is a pulse at all is decided here, because a beat tracker finds beats in speech and in silence as well; the beats
+themselves are librosa's (dynamic programming after D. Ellis, "Beat Tracking by Dynamic Programming", 2007).
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ _LASTING = 11  # looks; 5 s of windows of 4 s each: nobody laughs evenly for so 
 _PIECE = 3_000  # frames; players drift, so the tempo is taken anew every 30 s
 _MUSIC = 0.30  # pulse strength above which a stretch counts as music; running speech stays below 0.2
 _SHORTEST_MUSIC = 500  # frames; a shorter pulse is chance, or one laugh
-_TIGHTNESS = 100.0  # how dearly a beat off the tempo pays; Ellis' value
+_HOP = 160  # samples a frame at 16 kHz; librosa counts in samples
 
 
 def pulse_strength(onset: Floats) -> Floats:
@@ -90,45 +90,10 @@ def _music_stretches(strength: Floats) -> list[tuple[int, int]]:
     return [(int(start), int(end)) for start, end in edges if end - start >= _SHORTEST_MUSIC]
 
 
-def _period(onset: Floats) -> int:
-    """The beat period in frames; a log-normal preference around 120 a minute decides between halves and doubles."""
-    correlation = _autocorrelation(onset)
-    lags = np.arange(_SHORTEST, min(_LONGEST, len(correlation) // 2 - 1) + 1)
-    preference = np.exp(-0.5 * np.log2(lags / (_FRAME_RATE / 2.0)) ** 2)
-    return int(lags[np.argmax((correlation[lags] + 0.5 * correlation[2 * lags]) * preference)])
-
-
 def _beats_of(onset: Floats) -> Beats:
-    period = _period(onset)
-    local = _smoothed(onset / (onset.std() + 1e-9), period)
-    lags = np.arange(2 * period, period // 2 - 1, -1)
-    price = (-_TIGHTNESS * np.log(lags / period) ** 2).astype(np.float64)
-    total = local.astype(np.float64)
-    back = np.full(len(local), -1, dtype=np.int64)
-    for frame in range(int(lags[-1]), len(local)):
-        reach = lags <= frame
-        scores = total[frame - lags[reach]] + price[reach]
-        best = int(np.argmax(scores))
-        if scores[best] > 0:
-            total[frame] += scores[best]
-            back[frame] = frame - int(lags[reach][best])
-    return _trace(total, back, local, period)
+    """Beats of one stretch of music. librosa compiles itself for some seconds at its first call: films without music never pay."""
+    from librosa.beat import beat_track
 
-
-def _smoothed(onset: Floats, period: int) -> Floats:
-    reach = np.arange(-period, period + 1)
-    kernel = np.exp(-0.5 * (reach * 32.0 / period) ** 2)
-    smooth: Floats = np.convolve(onset, kernel, mode="full")[period : period + len(onset)].astype(np.float32)
-    return smooth
-
-
-def _trace(total: NDArray[np.float64], back: Beats, local: Floats, period: int) -> Beats:
-    """Walks back from the best end within the last period, and drops beats at the edges that nothing sounds on."""
-    beat = int(np.argmax(total[-period:])) + max(0, len(total) - period)
-    beats = []
-    while beat >= 0:
-        beats.append(beat)
-        beat = int(back[beat])
-    ordered = np.array(beats[::-1], dtype=np.int64)
-    sounding = np.flatnonzero(local[ordered] > 0.5 * np.sqrt(np.mean(local[ordered] ** 2)))
-    return ordered[sounding[0] : sounding[-1] + 1] if len(sounding) else ordered[:0]
+    _, beats = beat_track(onset_envelope=onset, sr=_FRAME_RATE * _HOP, hop_length=_HOP, trim=True, units="frames")
+    found: Beats = np.asarray(beats, dtype=np.int64)
+    return found

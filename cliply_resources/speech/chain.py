@@ -102,7 +102,7 @@ def _usable(settings: Settings, passed_over: list[tuple[str, str]]) -> Iterator[
 def _note(transcript: Transcript, passed_over: list[tuple[str, str]]) -> str:
     if not passed_over:
         return transcript.note
-    return f"{transcript.note} Made by {transcript.engine}, since others could not be used: {_listed(passed_over)}.".strip()
+    return f"{transcript.note} Made by {transcript.engine}; passed over were {_listed(passed_over)}.".strip()
 
 
 def _listed(passed_over: list[tuple[str, str]]) -> str:

@@ -85,7 +85,7 @@ class DeepgramEngine:
         """Needs a key; whether it is a good one shows when it is used."""
         key = self.settings.deepgram_api_key
         if key is None or not key.get_secret_value().strip():
-            return "no key is configured (set CLIPLY_DEEPGRAM_API_KEY)"
+            return "no key (set CLIPLY_DEEPGRAM_API_KEY)"
         return None
 
     def transcribe(self, audio: Path, *, language: str | None, progress: Progress) -> Transcript:

@@ -53,7 +53,7 @@ class FasterWhisperEngine:
     def available(self) -> str | None:
         """Needs the package and a complete model on this machine."""
         if importlib.util.find_spec("faster_whisper") is None:
-            return "the Python package faster-whisper is not installed (`pip install faster-whisper`)"
+            return "not installed (`pip install faster-whisper`)"
         try:
             find_whisper_model(self.settings)
         except ToolMissing as error:

@@ -52,7 +52,7 @@ class PocketsphinxEngine:
         """Only a broken installation lacks it."""
         for module in ("pocketsphinx", "faster_whisper"):
             if importlib.util.find_spec(module) is None:
-                return f"the Python package {module} is not installed (`pip install {module.replace('_', '-')}`)"
+                return f"{module} is not installed (`pip install {module.replace('_', '-')}`)"
         return None
 
     def transcribe(self, audio: Path, *, language: str | None, progress: Progress) -> Transcript:

@@ -29,10 +29,7 @@ PREFERRED = (
 
 # Without tokenizer.json the loader would fetch one from the network.
 _NEEDED = ("model.bin", "config.json", "tokenizer.json")
-_REMEDY = (
-    "Set CLIPLY_WHISPER_MODEL to the folder of a CTranslate2 Whisper model (model.bin, config.json, tokenizer.json), "
-    "or to a name that is in the Hugging Face cache."
-)
+_REMEDY = "Set CLIPLY_WHISPER_MODEL to a CTranslate2 model folder, or to a name in the model cache."
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -49,7 +49,7 @@ class WhisperxEngine:
     def available(self) -> str | None:
         """Needs the package and a complete model on this machine."""
         if importlib.util.find_spec("whisperx") is None:
-            return 'the Python package whisperx is not installed (`pip install "cliply[ml]"`)'
+            return 'not installed (`pip install "cliply[ml]"`)'
         try:
             find_whisper_model(self.settings)
         except ToolMissing as error:
