@@ -1,0 +1,73 @@
+"""The largest process of `cliply clip` on a film of an hour, made by repeating the sample without coding it again."""
+
+from math import ceil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bench_common import DEADLINE, machine, options, print_document, sample_film, say
+from cliply_run import clip
+
+from cliply_resources.media_tools.ffmpeg import run_ffmpeg
+from cliply_resources.progress import silent
+
+LIMIT_BYTES = 1_500_000_000
+
+
+def long_film(work: Path, minutes: float) -> Path:
+    """The sample again and again, `minutes` long; 30 MB a minute."""
+    film, truth = sample_film(work)
+    out = work / f"long-{minutes:g}-minutes.mp4"
+    if not out.exists():
+        partial = out.with_suffix(".partial.mp4")
+        again = ceil(minutes * 60 / truth.duration) - 1
+        run_ffmpeg(
+            [
+                *("-stream_loop", str(again), "-i", str(film), "-t", str(minutes * 60)),
+                *("-map", "0:v", "-map", "0:a", "-c", "copy", str(partial)),
+            ],
+            duration=None,
+            progress=silent,
+            deadline_seconds=DEADLINE,
+            doing="making a long film",
+        )
+        partial.replace(out)
+    return out
+
+
+def main() -> None:
+    """Measures and prints the document."""
+    chosen = options(
+        __doc__ or "",
+        repeats=1,
+        minutes=(float, 60.0, "length of the film"),
+        transcript=(Path, None, "a transcript of your own, to leave the speech engine out of it"),
+    )
+    film = long_film(chosen.work, chosen.minutes)
+    say(f"cliply clip on {chosen.minutes:g} minutes")
+    brought = ("--transcript", str(chosen.transcript)) if chosen.transcript else ()
+    # Beside the film and not under /tmp, which may be memory: an hour's copies take gigabytes.
+    with TemporaryDirectory(dir=chosen.work) as name:
+        done = clip(film, Path(name).resolve() / "home", Path(name).resolve() / "out", *brought)
+    largest = next(iter(done.peaks.values()), 0)
+    document = done.document or {}
+    print_document(
+        {
+            "bench": "memory",
+            "machine": machine(),
+            "film_minutes": chosen.minutes,
+            "exit_code": done.returncode,
+            "engine": document.get("engine"),
+            "clips": len(document.get("clips", ())),
+            "wall_seconds": round(done.wall_seconds, 1),
+            "largest_process_bytes": largest,
+            "limit_bytes": LIMIT_BYTES,
+            "within_limit": done.returncode == 0 and 0 < largest <= LIMIT_BYTES,
+            "processes": dict(list(done.peaks.items())[:8]),
+            **({} if done.returncode == 0 else {"said": done.said}),
+        }
+    )
+    raise SystemExit(0 if done.returncode == 0 else 1)
+
+
+if __name__ == "__main__":
+    main()
