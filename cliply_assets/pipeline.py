@@ -143,6 +143,7 @@ def upload_asset(
             code_version=rules.code_version,
             retry_policy=retry_policy(rules),
             pool=pool,
+            op_tags={"dagster/priority": str(rules.priority)},
             check_specs=[dg.AssetCheckSpec(name, asset=key, description=promise) for name, promise in checks.items()],
         )
         def shell(context: dg.AssetExecutionContext, pipeline: Pipeline) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads the annotation and takes the bare class only

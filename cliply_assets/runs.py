@@ -40,6 +40,8 @@ class RunOutcome(NamedTuple):
 
     run_id: str
     success: bool
+    failures: tuple[str, ...]
+    """What stopped each failed step, as far as Dagster saw it; the steps' own rows say it better where they got so far."""
 
 
 def run_upload(instance: dg.DagsterInstance, workspace_id: UUID, upload_id: UUID) -> RunOutcome:
@@ -60,9 +62,18 @@ def run_upload(instance: dg.DagsterInstance, workspace_id: UUID, upload_id: UUID
         with dg.execute_job(
             dg.reconstructable(make_clips_job), instance=instance, run_config=QUIET, tags=tags
         ) as result:
-            return RunOutcome(result.run_id, result.success)
+            return RunOutcome(result.run_id, result.success, tuple(_failures(result)))
     except DagsterExecutionInterruptedError:
         raise KeyboardInterrupt from None
+
+
+def _failures(result: dg.JobExecutionResult) -> Iterator[str]:
+    for event in result.all_events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            while error is not None and error.cause is not None:
+                error = error.cause
+            yield f"{event.step_key}: {error.message.strip() if error is not None else 'unknown'}"
 
 
 def _end_dead_runs(instance: dg.DagsterInstance, upload_id: UUID) -> None:

@@ -85,6 +85,8 @@ def make_clips(request: Request, settings: Settings) -> Exit:
         console.print(f"{'Upload' if new else 'Continuing upload'} [bold]{upload_id}[/]", highlight=False)
         result = _work(database, workspace_id, upload_id, settings)
         delivered = deliver(result, storage, folder)
+    if delivered.problems and request.as_json:
+        console.print("\n".join(delivered.problems), style="red", highlight=False, markup=False, soft_wrap=True)
     if request.as_json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(delivered), indent=2).decode() + "\n")
     else:
@@ -107,7 +109,7 @@ def _work(database: Database, workspace_id: UUID, upload_id: UUID, settings: Set
         with open_instance(settings) as instance:
             outcome = run_upload(instance, workspace_id, upload_id)
     state = "completed" if outcome.success else "failed"
-    return read_result(database, workspace_id, upload_id, run_id=outcome.run_id, state=state)
+    return read_result(database, workspace_id, upload_id, run_id=outcome.run_id, state=state, failures=outcome.failures)
 
 
 def _default_folder(stem: str) -> Path:

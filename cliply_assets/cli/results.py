@@ -77,9 +77,19 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     note: str
     steps: tuple[StepTiming, ...]
     clips: tuple[ClipResult, ...]
+    problems: tuple[str, ...] = ()
+    """What failed, a sentence each; empty when all was done."""
 
 
-def read_result(database: Database, workspace_id: UUID, upload_id: UUID, *, run_id: str, state: str) -> Result:
+def read_result(
+    database: Database,
+    workspace_id: UUID,
+    upload_id: UUID,
+    *,
+    run_id: str,
+    state: str,
+    failures: Sequence[str] = (),
+) -> Result:
     """The upload's clips with their object keys as files; `deliver` turns these into paths."""
     with database.pipeline(workspace_id) as session:
         steps = session.scalars(
@@ -105,7 +115,14 @@ def read_result(database: Database, workspace_id: UUID, upload_id: UUID, *, run_
             ),
             steps=_timings(steps, run_id),
             clips=tuple(_clip(clip, [r for r in renders if r.clip_id == clip.id], steps) for clip in clips),
+            problems=_problems(steps, failures),
         )
+
+
+def _problems(steps: Sequence[UploadStep], failures: Sequence[str]) -> tuple[str, ...]:
+    told = tuple(f"{STEPS[row.step].label}: {row.reason}" for row in steps if row.state == "failed" and row.reason)
+    # A step that failed before it could write its row is known to the run alone.
+    return told or tuple(failures)
 
 
 def _summary(steps: Sequence[UploadStep], name: str) -> Mapping[str, object]:
@@ -254,10 +271,17 @@ def print_result(console: Console, result: Result, folder: Path) -> None:
         )
     if result.clips:
         console.print(table)
+    for problem in result.problems:
+        console.print(Text(problem, style="red"), soft_wrap=True)
     if result.note:
         console.print(Text(result.note, style="yellow"))
     console.print(
-        f"Transcript by [bold]{result.engine}[/]. Clips, thumbnails, subtitles and edit lists are in [bold]{folder}[/].\n"
-        f"Look at the run: [bold]cliply up[/], then http://127.0.0.1:3000/assets (partition {result.upload}).",
+        (
+            f"Transcript by [bold]{result.engine}[/]. "
+            f"Clips, thumbnails, subtitles and edit lists are in [bold]{folder}[/].\n"
+            if result.clips
+            else "No clips were made.\n"
+        )
+        + f"Look at the run: [bold]cliply up[/], then http://127.0.0.1:3000/assets (partition {result.upload}).",
         soft_wrap=True,
     )

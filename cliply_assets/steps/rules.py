@@ -25,6 +25,8 @@ class StepRules(msgspec.Struct, frozen=True, kw_only=True):
     deadline_seconds: float = 600.0
     deadline_per_source_second: float = 0.0
     """Long films may take longer: the deadline is the larger of both."""
+    priority: int = 0
+    """Which of several waiting steps starts first: the one on the longest way to the clips."""
     settings: tuple[str, ...] = ()
     """The fields of `UploadSettings` that change its result."""
 
@@ -53,6 +55,7 @@ STEPS: Mapping[str, StepRules] = _by_name(
         backoff_seconds=60.0,
         deadline_seconds=1200.0,
         deadline_per_source_second=2.0,
+        priority=10,
         settings=("language", "transcript"),
     ),
     StepRules(name="scenes", label="Finding cuts", after=("media_proxy",), deadline_per_source_second=0.5),
