@@ -71,7 +71,7 @@ def _one_of(value: str, allowed: tuple[str, ...], option: str) -> Any:
 
 
 @app.command()
-def clip(
+def clip(  # noqa: PLR0913, PLR0917 - a command line has as many options as its users need
     source: Annotated[str, typer.Argument(help="A video file, or the URL of a video on an allowed site.")],
     clips: Annotated[int, typer.Option("--clips", "-n", help="At most this many clips.")] = 5,
     shortest: Annotated[float, typer.Option("--min", help="Shortest clip in seconds.")] = 15.0,

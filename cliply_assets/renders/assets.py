@@ -149,7 +149,7 @@ def _checks(aspect: str, problems: tuple[str, ...]) -> list[Check]:
 
 @dg.op(out={"result": dg.Out(dg.Nothing), **{name: dg.Out(dg.Nothing) for name in CHECKS}})
 def collect_renders(
-    context: dg.OpExecutionContext, pipeline: Pipeline, parts: list[bytes]
+    _context: dg.OpExecutionContext, pipeline: Pipeline, parts: list[bytes]
 ) -> Iterator[dg.Output[None] | dg.AssetCheckResult]:
     """Says what came of all clips together; fails only where not a single one was made."""
     made = [msgspec.json.decode(part, type=RenderedPart) for part in parts]

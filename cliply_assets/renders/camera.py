@@ -71,7 +71,7 @@ def window_size(source: tuple[int, int], target: tuple[int, int]) -> tuple[int, 
     return _even(width, width), _even(width * high / wide, height)
 
 
-def plan_camera(
+def plan_camera(  # noqa: PLR0913 - every one is a fact of the clip, and all are named
     faces: "pl.DataFrame",
     scenes: Scenes,
     span: Span,

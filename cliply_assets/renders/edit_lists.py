@@ -108,7 +108,7 @@ def write_premiere_xml(spec: RenderSpec, source: SourceVideo, *, source_name: st
     cut = _Cut(spec, source)
     name = _one_line(source_name)
     # Parsed text is the adapter's own, made a line above from escaped values.
-    root = ET.fromstring(otio.adapters.write_to_string(_timeline(cut, name, quote(name)), "fcp_xml"))
+    root = ET.fromstring(otio.adapters.write_to_string(_timeline(cut, name, quote(name)), "fcp_xml"))  # noqa: S314 - our own text, written a moment ago
     _complete(root, cut, source)
     ET.indent(root)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE xmeml>\n{ET.tostring(root, encoding="unicode")}\n'

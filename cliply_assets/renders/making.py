@@ -20,7 +20,7 @@ from cliply_resources.media_tools.ffmpeg import ffmpeg_version
 from cliply_resources.media_tools.loudness import measure_loudness
 from cliply_resources.progress import Progress, part_of
 
-__all__ = ["FILE_NAMES", "Material", "MadeClip", "make_files", "plan_render"]
+__all__ = ["FILE_NAMES", "MadeClip", "Material", "make_files", "plan_render"]
 
 FILE_NAMES = {
     "video": "clip.mp4",
