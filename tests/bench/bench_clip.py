@@ -2,13 +2,11 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from statistics import median
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench_common import machine, options, print_document, sample_film, say
-from cliply_run import clip
+from cliply_run import clip, empty_home
 
 from cliply_assets.steps.rules import STEPS
 
@@ -53,8 +51,8 @@ def main() -> None:
     turns = []
     for turn in range(chosen.repeats):
         say(f"  {turn + 1}/{chosen.repeats} cliply clip")
-        with TemporaryDirectory() as name:
-            done = clip(film, Path(name) / "home", Path(name) / "out", "--clips", "4", "--max", "40")
+        with empty_home(chosen.work) as home:
+            done = clip(film, home, home.with_name("out"), "--clips", "4", "--max", "40")
         if done.document is None or done.returncode != 0:
             print_document({"bench": "clip", "failed": done.returncode, "said": done.said})
             raise SystemExit(1)

@@ -2,10 +2,9 @@
 
 from math import ceil
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from bench_common import DEADLINE, machine, options, print_document, sample_film, say
-from cliply_run import clip
+from cliply_run import clip, empty_home
 
 from cliply_resources.media_tools.ffmpeg import run_ffmpeg
 from cliply_resources.progress import silent
@@ -45,9 +44,8 @@ def main() -> None:
     film = long_film(chosen.work, chosen.minutes)
     say(f"cliply clip on {chosen.minutes:g} minutes")
     brought = ("--transcript", str(chosen.transcript)) if chosen.transcript else ()
-    # Beside the film and not under /tmp, which may be memory: an hour's copies take gigabytes.
-    with TemporaryDirectory(dir=chosen.work) as name:
-        done = clip(film, Path(name).resolve() / "home", Path(name).resolve() / "out", *brought)
+    with empty_home(chosen.work) as home:
+        done = clip(film, home, home.with_name("out"), *brought)
     largest = next(iter(done.peaks.values()), 0)
     document = done.document or {}
     print_document(

@@ -5,10 +5,14 @@ import os
 import sys
 import threading
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from cliply_resources.database import EmbeddedPostgres
 from cliply_resources.media_tools.process import run
 
 _MARK = "CLIPLY_BENCH_RUN"
@@ -25,6 +29,18 @@ class ClipRun:
     wall_seconds: float
     peaks: dict[str, int]
     """Largest resident memory in bytes by process, the largest first."""
+
+
+@contextmanager
+def empty_home(work: Path) -> Iterator[Path]:
+    """A folder for `CLIPLY_HOME`; the database server that a run starts there outlives the run, and is ended here."""
+    # Beside the films and not under /tmp, which may be memory: an hour's copies take gigabytes.
+    with TemporaryDirectory(dir=work, prefix="home-") as name:
+        home = Path(name).resolve() / "home"
+        try:
+            yield home
+        finally:
+            EmbeddedPostgres(home).remove()
 
 
 def clip(film: Path, home: Path, out: Path, *arguments: str, deadline_seconds: float = 7200.0) -> ClipRun:
