@@ -20,7 +20,7 @@ from cliply_resources.speech.pronunciation import guess_sounds, spoken_tokens
 from cliply_resources.speech.sentences import segment_of, tidy_words
 from cliply_resources.speech.sound import Sound, open_sound
 
-__all__ = ["Alignment", "align", "align_transcript", "align_words"]
+__all__ = ["MEASURED_FROM", "Alignment", "align", "align_transcript", "align_words"]
 
 FRAME_SECONDS = 0.01
 WORST_SCORE = -3.0

@@ -6,6 +6,7 @@ next engine, whose word times are measured.
 """
 
 import importlib.util
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -18,7 +19,7 @@ from cliply_resources.documents import Span, Transcript, Word
 from cliply_resources.errors import StepFailed, ToolMissing
 from cliply_resources.progress import Progress, part_of
 from cliply_resources.settings import Settings
-from cliply_resources.speech.aligner import align
+from cliply_resources.speech.aligner import MEASURED_FROM, align
 from cliply_resources.speech.contract import no_speech, primary_language
 from cliply_resources.speech.faster_whisper_engine import BLOCK_SECONDS, LONGEST_PAUSE, WhisperDecoding, whisper_device
 from cliply_resources.speech.listening import in_blocks, listen
@@ -78,7 +79,8 @@ class WhisperxEngine:
                 recognised = self._recognised(
                     sound, blocks, files, language, part_of(progress, LISTENING_SHARE, RECOGNISED)
                 )
-                spoken, timing, words = _timed(audio, sound, recognised, part_of(progress, RECOGNISED, 1.0))
+                timed = _timed(audio, sound, recognised, part_of(progress, RECOGNISED, 1.0))
+                words = timed.words
                 if self.settings.diarization_model is not None and words:
                     progress(1.0, "telling speakers apart")
                     words = with_speakers(words, _turns(self.settings.diarization_model, sound))
@@ -86,13 +88,13 @@ class WhisperxEngine:
             raise StepFailed(f"the model {files.name} could not be run: {error}", detail=repr(error)) from error
         progress(1.0, "recognised the speech")
         if not words:
-            return no_speech(self.name, detail, language=spoken, quality=files.quality)
+            return no_speech(self.name, detail, language=recognised.language, quality=files.quality)
         return Transcript(
             engine=self.name,
-            engine_detail=f"{detail}, timed by {timing}",
-            language=spoken,
+            engine_detail=f"{detail}, timed by {timed.by}",
+            language=recognised.language,
             quality=files.quality,
-            word_times="measured",
+            word_times="measured" if timed.is_measured else "estimated",
             segments=sentences_from_punctuation(words),
         )
 
@@ -104,6 +106,8 @@ class WhisperxEngine:
         language: str | None,
         progress: Progress,
     ) -> "_Recognised":
+        # With a handler in place whisperx does not add its own, which writes to standard output.
+        logging.getLogger("whisperx").addHandler(logging.NullHandler())
         import whisperx
 
         device, numbers = whisper_device()
@@ -139,10 +143,15 @@ class _Recognised:
     """Segments as whisperx gives them, in seconds from the start of their block."""
 
 
-def _timed(
-    audio: Path, sound: Sound, recognised: _Recognised, progress: Progress
-) -> tuple[str | None, str, tuple[Word, ...]]:
-    """The language, what timed the words, and the words.
+@dataclass(frozen=True, kw_only=True)
+class _Timed:
+    words: tuple[Word, ...]
+    by: str
+    is_measured: bool
+
+
+def _timed(audio: Path, sound: Sound, recognised: _Recognised, progress: Progress) -> _Timed:
+    """The words with their times.
 
     Raises:
         StepFailed: there is nothing to time this language with.
@@ -150,22 +159,24 @@ def _timed(
     language = recognised.language
     phonemes = _phoneme_model(language)
     if phonemes is not None:
-        return language, "phonemes", tidy_words(_by_phonemes(sound, recognised, phonemes, progress))
+        words = tidy_words(_by_phonemes(sound, recognised, phonemes, progress))
+        scored = sum(word.confidence is not None for word in words)
+        return _Timed(words=words, by="phonemes", is_measured=scored >= MEASURED_FROM * len(words))
     if language != "en":
-        raise StepFailed(
-            f"it has no phoneme model for the language {language!r} on this machine, so it cannot time words"
-        )
-    segments = [
-        segment_of(
-            tidy_words(estimate_words(found["text"].split(), block.start + found["start"], block.start + found["end"]))
-        )
-        for block, segments in recognised.blocks
-        for found in segments
-    ]
+        raise StepFailed(f"no phoneme model for the language {language!r} is on this machine, so words cannot be timed")
+    segments = []
+    for block, found in recognised.blocks:
+        for segment in found:
+            start, end = block.start + segment["start"], block.start + segment["end"]
+            segments.append(segment_of(tidy_words(estimate_words(segment["text"].split(), start, end))))
     if not segments:
-        return language, "nothing", ()
+        return _Timed(words=(), by="nothing", is_measured=True)
     aligned = align(audio, segments, progress=progress)
-    return language, "pocketsphinx", tidy_words(word for segment in aligned.segments for word in segment.words)
+    return _Timed(
+        words=tidy_words(word for segment in aligned.segments for word in segment.words),
+        by="pocketsphinx",
+        is_measured=aligned.found >= MEASURED_FROM * aligned.words,
+    )
 
 
 def _phoneme_model(language: str | None) -> tuple[Any, dict[str, Any]] | None:
