@@ -88,6 +88,41 @@ class Settings(BaseSettings):
     keep_run_days: int = 30
     """Dagster's records of runs are deleted after so many days; uploads and clips are not."""
 
+    access_token_seconds: int = 15 * 60
+    refresh_token_seconds: int = 7 * 24 * 3600
+    """How long a sign-in lasts without being used; a browser's cookie as long."""
+    refresh_grace_seconds: float = 10.0
+    """A program whose two requests refresh at once gets the same answer twice within this time; later it counts as theft."""
+    password_memory_kib: int = Field(default=64 * 1024, ge=8)
+    """Memory that hashing one password with argon2id takes."""
+    password_passes: int = Field(default=3, ge=1)
+    token_issuer: str = "cliply"
+    key_publication_seconds: float = 120.0
+    """A new signing key signs only after so long, when every process has read it."""
+
+    login_per_minute: int = Field(default=5, ge=1)
+    """Attempts from one network address."""
+    register_per_hour: int = Field(default=3, ge=1)
+    """Accounts from one network address."""
+    mails_per_hour: int = Field(default=5, ge=1)
+    """Mails that one address can be made to receive."""
+    user_requests_per_minute: int = Field(default=100, ge=1)
+    workspace_requests_per_minute: int = Field(default=1000, ge=1)
+
+    cors_origins: tuple[str, ...] = ()
+    """Origins (`https://app.example.com`) whose pages may call the API with cookies; others may not."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Networks of your own reverse proxies; only what they say about a caller's address is believed."""
+    max_body_bytes: int = 2 * 1024 * 1024
+    """Of one API request; films go to the storage by signed URL."""
+    audit_days: int = 90
+    min_free_bytes: int = 1024**3
+    """Readiness turns red when the disk under `home` has less left."""
+
+    smtp_url: SecretStr | None = None
+    """`smtps://user:password@host:465` or `smtp://host:587` (STARTTLS); unset writes mails to a folder in `home`."""
+    mail_from: str = "Cliply <cliply@localhost>"
+
     worker_cpus: int | None = None
     """How many steps of one run work side by side; unset asks the machine."""
 

@@ -10,6 +10,7 @@ in `events` and ring `cliply_events`; percentages ring `cliply_progress` only.
 
 from cliply_resources.database.connect import Database, Notice
 from cliply_resources.database.embedded import EmbeddedPostgres, ServerAddress
+from cliply_resources.database.identity import Member, User
 from cliply_resources.database.migrate import migrate
 from cliply_resources.database.models import Base, Clip, Event, EventHead, Render, Upload, UploadStep, Workspace
 
@@ -20,11 +21,13 @@ __all__ = [
     "EmbeddedPostgres",
     "Event",
     "EventHead",
+    "Member",
     "Notice",
     "Render",
     "ServerAddress",
     "Upload",
     "UploadStep",
+    "User",
     "Workspace",
     "migrate",
 ]

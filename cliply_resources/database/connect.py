@@ -29,10 +29,11 @@ from cliply_resources.database.migrate import libpq_url, migrate, migrations, pe
 from cliply_resources.errors import ToolMissing, TryLater
 from cliply_resources.settings import Settings
 
-__all__ = ["API", "DAGSTER", "PIPELINE", "Database", "Notice"]
+__all__ = ["API", "DAGSTER", "IDENTITY", "PIPELINE", "Database", "Notice"]
 
 PIPELINE = "cliply_pipeline"
 API = "cliply_api"
+IDENTITY = "cliply_identity"
 DAGSTER = "cliply_dagster"
 
 CONNECT_SECONDS = 10.0
@@ -45,6 +46,7 @@ POOL_WAIT_SECONDS = 10.0
 SESSION_OPTIONS = {
     PIPELINE: "-c lock_timeout=30s -c idle_in_transaction_session_timeout=10min",
     API: "-c lock_timeout=10s -c idle_in_transaction_session_timeout=30s",
+    IDENTITY: "-c lock_timeout=10s -c idle_in_transaction_session_timeout=30s",
 }
 """Work that waits longer than this for a lock, or sits in an open transaction, is stuck; it must not hold up the others."""
 
@@ -184,6 +186,13 @@ class Database:
     def across(self) -> contextlib.AbstractContextManager[Session]:
         """One transaction of the pipeline without a workspace: only the functions of `sql/006_functions.sql` answer."""
         return self._session(PIPELINE, None)
+
+    def identity(self) -> contextlib.AbstractContextManager[Session]:
+        """One transaction over accounts, sign-ins and memberships, which belong to no workspace.
+
+        Only the web application's own identity code asks for it; its role reaches nothing that was made in a workspace.
+        """
+        return self._session(IDENTITY, None)
 
     def local_workspace(self) -> UUID:
         """The one workspace of an installation for a single user, made if need be."""

@@ -53,6 +53,9 @@ class Workspace(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, server_default=NEW_ID)
     name: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    suspended_at: Mapped[datetime | None]
+    requests_per_minute: Mapped[int | None]
+    """Its budget; without one, the installation's default."""
 
 
 class Upload(Base):

@@ -11,6 +11,24 @@ from cliply_resources.database import Clip, Database, Render, Upload, UploadStep
 GLOBAL_TABLES = {"schema_migrations"}
 """Reviewed: holds nothing of any workspace."""
 
+IDENTITY_TABLES = {
+    "account_idempotency_keys",
+    "api_tokens",
+    "identity_log",
+    "invitations",
+    "mail_queue",
+    "mail_tokens",
+    "rate_limits",
+    "refresh_tokens",
+    "sessions",
+    "signing_keys",
+    "users",
+}
+"""Reviewed: accounts and sign-ins. They are of no workspace, and no role that serves workspaces may even name them."""
+
+SHARED_WITH_IDENTITY = {"audit_log", "idempotency_keys", "members", "workspaces"}
+"""Reviewed: of a workspace, and kept for all workspaces by the identity role, too."""
+
 
 @dataclass(frozen=True)
 class TwoWorkspaces:
@@ -28,7 +46,19 @@ def tables(shared_url: str) -> list[str]:
         rows = connection.execute(
             "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace IN ('public'::regnamespace, 'app'::regnamespace)"
         ).fetchall()
-    return sorted({name for (name,) in rows} - GLOBAL_TABLES)
+    return sorted({name for (name,) in rows} - GLOBAL_TABLES - IDENTITY_TABLES)
+
+
+@pytest.fixture(scope="module")
+def identity_tables() -> list[str]:
+    """Tables of accounts and sign-ins."""
+    return sorted(IDENTITY_TABLES)
+
+
+@pytest.fixture(scope="module")
+def shared_with_identity() -> list[str]:
+    """Tables of workspaces that the identity role keeps, too."""
+    return sorted(SHARED_WITH_IDENTITY)
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +68,17 @@ def two(shared_url: str, shared_database: Database) -> TwoWorkspaces:
     with psycopg.connect(shared_url, autocommit=True) as connection:
         for workspace in (ours, theirs):
             connection.execute("INSERT INTO workspaces (id, name) VALUES (%s, 'w')", [workspace])
+            user = connection.execute(
+                "INSERT INTO users (email, password_hash) VALUES (%s, '') RETURNING id", [f"{workspace}@example.com"]
+            ).fetchone()
+            connection.execute(
+                "INSERT INTO members (workspace_id, user_id, role) VALUES (%s, %s, 'owner')", [workspace, user[0]]
+            )
+            connection.execute("INSERT INTO audit_log (workspace_id, action) VALUES (%s, 'test')", [workspace])
+            connection.execute(
+                "INSERT INTO idempotency_keys (workspace_id, owner_id, key, request_hash) VALUES (%s, %s, 'k', '')",
+                [workspace, user[0]],
+            )
     for workspace in (ours, theirs):
         with shared_database.pipeline(workspace) as session:
             upload = Upload(source_kind="file", source_uri="/a.mp4", source_sha256="a" * 64, settings_digest="d")

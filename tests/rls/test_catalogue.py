@@ -44,7 +44,7 @@ def test_every_table_has_one_policy_that_binds_both_serving_roles_to_the_workspa
 def test_all_other_policies_let_reviewed_functions_read_and_make_the_local_workspace(ask):
     found = ask(
         "SELECT tablename, cmd, roles::text[] FROM pg_policies WHERE NOT roles && ARRAY['cliply_api', 'cliply_pipeline']::name[] "
-        "ORDER BY tablename"
+        "AND roles <> ARRAY['cliply_identity']::name[] ORDER BY tablename"
     )
     assert found == [
         ("clips", "SELECT", ["cliply_definer"]),
@@ -52,6 +52,31 @@ def test_all_other_policies_let_reviewed_functions_read_and_make_the_local_works
         ("uploads", "SELECT", ["cliply_definer"]),
         ("workspaces", "INSERT", ["cliply_definer"]),
     ]
+
+
+def test_the_identity_role_keeps_accounts_and_the_few_reviewed_tables_and_nothing_else(
+    ask, tables, identity_tables, shared_with_identity
+):
+    found = ask("SELECT tablename FROM pg_policies WHERE roles && ARRAY['cliply_identity', 'public']::name[]")
+    assert sorted(name for (name,) in found) == sorted(identity_tables + shared_with_identity)
+    for table in sorted(set(tables) - set(shared_with_identity)):
+        for right in ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE"):
+            assert ask("SELECT has_table_privilege('cliply_identity', %s, %s)", table, right) == [(False,)], table
+
+
+def test_no_role_that_serves_workspaces_reaches_accounts(ask, identity_tables):
+    for role in [*SERVING, "cliply_definer"]:
+        for table in identity_tables:
+            for right in ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER", "MAINTAIN"):
+                assert ask("SELECT has_any_column_privilege(%s, %s, %s)", role, table, right) == [(False,)] if right in {
+                    "SELECT", "INSERT", "UPDATE", "REFERENCES",
+                } else ask("SELECT has_table_privilege(%s, %s, %s)", role, table, right) == [(False,)], (role, table)  # fmt: skip
+
+
+def test_what_was_logged_is_not_rewritten(ask):
+    for role in [*SERVING, "cliply_identity"]:
+        for table in ("audit_log", "identity_log"):
+            assert ask("SELECT has_any_column_privilege(%s, %s, 'UPDATE')", role, table) == [(False,)]
 
 
 def test_every_policy_is_named_by_a_sentence(ask):
@@ -66,7 +91,10 @@ def test_every_key_and_reference_leads_with_the_workspace(ask, tables):
     )
     judged = [row for row in found if row[0] in tables]
     assert len(judged) >= 2 * len(tables) - 1
-    assert [row for row in judged if row[2] != "workspace_id"] == [("workspaces", "workspaces_pkey", "id")]
+    assert sorted(row for row in judged if row[2] != "workspace_id") == [
+        ("members", "members_user_id_fkey", "user_id"),  # a person may be a member of several
+        ("workspaces", "workspaces_pkey", "id"),
+    ]
 
 
 def test_every_unique_index_leads_with_the_workspace(ask, tables):
@@ -92,7 +120,8 @@ def test_the_owner_owns_every_table_and_nobody_serving_owns_anything(ask, tables
     )
     assert {owners[table] for table in tables} == {"cliply_owner"}
     owned = ask(
-        "SELECT count(*) FROM pg_shdepend WHERE deptype = 'o' AND refobjid::regrole::text = ANY(%s)", list(SERVING)
+        "SELECT count(*) FROM pg_shdepend WHERE deptype = 'o' AND refobjid::regrole::text = ANY(%s)",
+        [*SERVING, "cliply_identity"],
     )
     assert owned == [(0,)]
 
@@ -103,6 +132,7 @@ def test_no_role_of_ours_can_bypass_anything_and_the_owner_cannot_log_in(ask):
         ("cliply_api", True),
         ("cliply_dagster", True),
         ("cliply_definer", False),
+        ("cliply_identity", True),
         ("cliply_owner", False),
         ("cliply_pipeline", True),
     ]
