@@ -18,7 +18,19 @@ from cliply_resources.errors import CliplyError
 from cliply_resources.settings import get_settings
 from cliply_resources.storage import Storage, open_storage
 
-__all__ = ["Pipeline", "check_result", "metadata_of", "retry_policy", "upload_asset", "upload_of"]
+__all__ = [
+    "FAILURE_CODE",
+    "Pipeline",
+    "check_result",
+    "metadata_of",
+    "retry_policy",
+    "run_step",
+    "upload_asset",
+    "upload_of",
+]
+
+FAILURE_CODE = "code"
+"""Metadata of a failed step: the stable code of the error, for whoever has to decide what to do about it."""
 
 PICTURES = {".jpg": "image/jpeg", ".png": "image/png"}
 """Stored pictures that are shown beside a materialization."""
@@ -80,7 +92,9 @@ def run_step(
     try:
         return runner.run(upload_of(context), rules, work, attempt, part=part, fingerprint=fingerprint)
     except CliplyError as error:
-        raise dg.Failure(description=str(error), allow_retries=not is_final(error)) from error
+        raise dg.Failure(
+            description=str(error), metadata={FAILURE_CODE: error.code}, allow_retries=not is_final(error)
+        ) from error
 
 
 def check_result(check: Check, key: dg.AssetKey) -> dg.AssetCheckResult:

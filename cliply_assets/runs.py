@@ -1,8 +1,10 @@
 """Runs an upload here and now, in this process, recorded in the same Dagster instance as everything else."""
 
 import os
-from collections.abc import Iterator
+import signal
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import UUID
 
@@ -12,6 +14,7 @@ from dagster._core.errors import DagsterExecutionInterruptedError
 from cliply_assets.instance.home import prepare_dagster_home
 from cliply_assets.instance.owner import OWNER_TAG, is_alive, this_process
 from cliply_assets.partitions import UPLOAD_TAG, WORKSPACE_TAG, uploads
+from cliply_assets.pipeline import FAILURE_CODE
 from cliply_resources.settings import Settings
 
 __all__ = ["RunOutcome", "open_instance", "run_upload"]
@@ -42,6 +45,8 @@ class RunOutcome(NamedTuple):
     success: bool
     failures: tuple[str, ...]
     """What stopped each failed step, as far as Dagster saw it; the steps' own rows say it better where they got so far."""
+    failure_code: str = ""
+    """The stable code of the first error that a step failed with on purpose."""
 
 
 def run_upload(instance: dg.DagsterInstance, workspace_id: UUID, upload_id: UUID) -> RunOutcome:
@@ -50,6 +55,18 @@ def run_upload(instance: dg.DagsterInstance, workspace_id: UUID, upload_id: UUID
     Raises:
         KeyboardInterrupt: the user stopped it; what is finished stays, and the next run goes on from there.
     """
+    with _interruptions() as interruptions:
+        try:
+            outcome = _execute(instance, workspace_id, upload_id)
+        except DagsterExecutionInterruptedError:
+            raise KeyboardInterrupt from None
+    # Stopping looks like a failure where the signal met a step that was just starting.
+    if interruptions.any and not outcome.success:
+        raise KeyboardInterrupt
+    return outcome
+
+
+def _execute(instance: dg.DagsterInstance, workspace_id: UUID, upload_id: UUID) -> RunOutcome:
     _end_dead_runs(instance, upload_id)
     instance.add_dynamic_partitions(str(uploads.name), [str(upload_id)])
     tags = {
@@ -58,13 +75,42 @@ def run_upload(instance: dg.DagsterInstance, workspace_id: UUID, upload_id: UUID
         WORKSPACE_TAG: str(workspace_id),
         OWNER_TAG: this_process(),
     }
+    with dg.execute_job(dg.reconstructable(make_clips_job), instance=instance, run_config=QUIET, tags=tags) as result:
+        code = next(_failure_codes(result.all_events), "")
+        return RunOutcome(result.run_id, result.success, tuple(_failures(result)), code)
+
+
+def _failure_codes(events: Sequence[dg.DagsterEvent]) -> Iterator[str]:
+    for event in events:
+        said = event.step_failure_data.user_failure_data if event.is_step_failure else None
+        if said is not None and FAILURE_CODE in said.metadata:
+            yield str(said.metadata[FAILURE_CODE].value)
+
+
+@dataclass
+class _Interruptions:
+    numbers: set[int] = field(default_factory=set)
+
+    @property
+    def any(self) -> bool:
+        return bool(self.numbers & {signal.SIGINT, signal.SIGTERM})
+
+
+@contextmanager
+def _interruptions() -> Iterator[_Interruptions]:
+    """Notes the signals that come while the block runs, whoever handles them; Dagster replaces the handlers."""
+    found = _Interruptions()
+    heard, wake = os.pipe()
+    os.set_blocking(heard, False)
+    os.set_blocking(wake, False)
+    previous = signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     try:
-        with dg.execute_job(
-            dg.reconstructable(make_clips_job), instance=instance, run_config=QUIET, tags=tags
-        ) as result:
-            return RunOutcome(result.run_id, result.success, tuple(_failures(result)))
-    except DagsterExecutionInterruptedError:
-        raise KeyboardInterrupt from None
+        yield found
+    finally:
+        signal.set_wakeup_fd(previous)
+        os.close(wake)
+        with os.fdopen(heard, "rb") as numbers:
+            found.numbers.update(numbers.read() or b"")
 
 
 def _failures(result: dg.JobExecutionResult) -> Iterator[str]:
@@ -80,7 +126,12 @@ def _end_dead_runs(instance: dg.DagsterInstance, upload_id: UUID) -> None:
     """A command that was killed could not say so; its run would look alive for ever."""
     unfinished = dg.RunsFilter(
         tags={UPLOAD_TAG: str(upload_id)},
-        statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING],
+        statuses=[
+            dg.DagsterRunStatus.NOT_STARTED,
+            dg.DagsterRunStatus.STARTING,
+            dg.DagsterRunStatus.STARTED,
+            dg.DagsterRunStatus.CANCELING,
+        ],
     )
     for run in instance.get_runs(filters=unfinished):
         owner = run.tags.get(OWNER_TAG)

@@ -1,6 +1,7 @@
 """`cliply clip`: from a film to a folder of finished clips."""
 
 import hashlib
+import signal
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -9,8 +10,9 @@ from uuid import UUID
 
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 
-from cliply_assets.cli.exits import Exit
+from cliply_assets.cli.exits import Exit, exit_of_failure
 from cliply_assets.cli.progress import show_progress
 from cliply_assets.cli.quiet import quiet
 from cliply_assets.cli.results import Result, check_folder, deliver, print_result, read_result
@@ -19,6 +21,7 @@ from cliply_assets.transcript.subtitles import read_transcript
 from cliply_resources.database import Database
 from cliply_resources.documents import UploadSettings
 from cliply_resources.errors import CallerError, MediaError
+from cliply_resources.media_tools.ffmpeg import ffmpeg_version
 from cliply_resources.settings import Settings
 from cliply_resources.storage import Storage, open_storage
 from cliply_resources.storage.keys import analysis_key
@@ -52,10 +55,21 @@ def make_clips(request: Request, settings: Settings) -> Exit:
 
     Raises:
         CliplyError: nothing could be started; every message is a sentence for the user.
-        KeyboardInterrupt: stopped by the user; the same command goes on from there.
     """
     console = Console(stderr=True)
+    # What stops a service stops a command in the same orderly way as Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return _make_clips(request, settings, console)
+    except KeyboardInterrupt:
+        console.print("Stopped. What is finished stays; run the same command again to go on from there.")
+        return Exit.INTERRUPTED
+
+
+def _make_clips(request: Request, settings: Settings, console: Console) -> Exit:
     check_settings(request.settings)
+    # A missing program is known now, and not after the first step and its retries.
+    ffmpeg_version()
     source = inspect_source(request.source, settings, console)
     brought = _read_brought(request.transcript) if request.transcript is not None else None
     folder = request.out or _default_folder(source.path.stem if isinstance(source, FileSource) else "clips")
@@ -83,7 +97,12 @@ def make_clips(request: Request, settings: Settings) -> Exit:
                 upload_id, new = find_or_create_url_upload(session, workspace_id, url=source.url, settings=wanted)
             claim_upload(session, workspace_id, upload_id)
         console.print(f"{'Upload' if new else 'Continuing upload'} [bold]{upload_id}[/]", highlight=False)
-        result = _work(database, workspace_id, upload_id, settings)
+        result, failure = _work(database, workspace_id, upload_id, settings)
+        if failure is not None:
+            again = "" if failure == Exit.BAD_INPUT else " What is finished stays; the same command goes on from there."
+            said = escape(" ".join(result.problems))
+            console.print(f"[bold red]Cliply could not do it.[/] {said}{again}", highlight=False, soft_wrap=True)
+            return failure
         delivered = deliver(result, storage, folder)
     if delivered.problems and request.as_json:
         console.print("\n".join(delivered.problems), style="red", highlight=False, markup=False, soft_wrap=True)
@@ -91,10 +110,10 @@ def make_clips(request: Request, settings: Settings) -> Exit:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(delivered), indent=2).decode() + "\n")
     else:
         print_result(Console(), delivered, folder)
-    return Exit.DONE if result.state == "completed" else Exit.STEP_FAILED
+    return Exit.STEP_FAILED if delivered.problems else Exit.DONE
 
 
-def _work(database: Database, workspace_id: UUID, upload_id: UUID, settings: Settings) -> Result:
+def _work(database: Database, workspace_id: UUID, upload_id: UUID, settings: Settings) -> tuple[Result, Exit | None]:
     # Imported late: bad input is refused before the two seconds that Dagster's import takes on a cold disk.
     from cliply_assets.runs import open_instance, run_upload
 
@@ -109,7 +128,10 @@ def _work(database: Database, workspace_id: UUID, upload_id: UUID, settings: Set
         with open_instance(settings) as instance:
             outcome = run_upload(instance, workspace_id, upload_id)
     state = "completed" if outcome.success else "failed"
-    return read_result(database, workspace_id, upload_id, run_id=outcome.run_id, state=state, failures=outcome.failures)
+    result = read_result(
+        database, workspace_id, upload_id, run_id=outcome.run_id, state=state, failures=outcome.failures
+    )
+    return result, None if outcome.success else exit_of_failure(outcome.failure_code)
 
 
 def _default_folder(stem: str) -> Path:

@@ -1,10 +1,11 @@
 """How the command ends, so that a script can tell what to do next."""
 
+from collections.abc import Iterator
 from enum import IntEnum
 
 from cliply_resources.errors import CallerError, CliplyError, MediaError, ToolMissing, UpstreamError
 
-__all__ = ["Exit", "exit_code"]
+__all__ = ["Exit", "exit_code", "exit_of_failure"]
 
 
 class Exit(IntEnum):
@@ -22,10 +23,25 @@ class Exit(IntEnum):
 
 def exit_code(error: CliplyError) -> Exit:
     """The exit code that tells a script what it can do about `error`."""
-    if isinstance(error, (MediaError, CallerError)):
+    return _exit_of(type(error))
+
+
+def exit_of_failure(code: str) -> Exit:
+    """The same for a step that failed in another process, which handed on the error's `code`."""
+    return _exit_of(next((kind for kind in _kinds(CliplyError) if kind.code == code), CliplyError))
+
+
+def _exit_of(kind: type[CliplyError]) -> Exit:
+    if issubclass(kind, (MediaError, CallerError)):
         return Exit.BAD_INPUT
-    if isinstance(error, ToolMissing):
+    if issubclass(kind, ToolMissing):
         return Exit.TOOL_MISSING
-    if isinstance(error, UpstreamError):
+    if issubclass(kind, UpstreamError):
         return Exit.UPSTREAM
     return Exit.STEP_FAILED
+
+
+def _kinds(root: type[CliplyError]) -> Iterator[type[CliplyError]]:
+    for kind in root.__subclasses__():
+        yield kind
+        yield from _kinds(kind)

@@ -36,9 +36,11 @@ def main() -> None:
         if isinstance(error, StepFailed) and error.detail:
             console.print(f"[dim]{_plain(error.detail[-800:])}[/]", highlight=False)
         sys.exit(exit_code(error))
-    except KeyboardInterrupt:
-        console.print("\nStopped. What is finished stays; run the same command again to go on from there.")
-        sys.exit(Exit.INTERRUPTED)
+    except OSError as error:
+        # A full or read-only disk can meet any line; the person needs the place and the reason, not our call stack.
+        said = f"This machine does not let Cliply use {error.filename or 'its files'}: {error.strerror or error}."
+        console.print(f"[bold red]Cliply could not do it.[/] {_plain(said)}", highlight=False, soft_wrap=True)
+        sys.exit(Exit.STEP_FAILED)
 
 
 def _plain(text: str) -> str:

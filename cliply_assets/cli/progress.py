@@ -57,9 +57,10 @@ def read_steps(database: Database, workspace_id: UUID, upload_id: UUID) -> list[
 def join_parts(step: str, rows: Sequence[UploadStep]) -> StepView:
     """One view of a step's rows: running while one of them runs, as far as their mean."""
     states = {row.state for row in rows}
-    state = next(
-        (s for s in ("running", "failed", "cancelled", "pending") if s in states), "completed" if rows else "pending"
-    )
+    # Between two clips nothing runs for a moment; the step as a whole is still at it.
+    underway = {"completed", "pending"} <= states
+    order = ("running", "failed", "cancelled", "pending", "completed")
+    state = "running" if underway else next((each for each in order if each in states), "pending")
     done = sum(row.state == "completed" for row in rows)
     doing = next((row.doing for row in rows if row.state == "running" and row.doing), "")
     if len(rows) > 1:

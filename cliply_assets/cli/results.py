@@ -221,13 +221,17 @@ def _copy(storage: Storage, key: str, target: Path) -> Path:
             shutil.copyfile(path, partial)
         partial.replace(target)
     except OSError as error:
-        raise StepFailed(
-            f"{target} could not be written ({error.strerror}). The clip is safe in Cliply's storage; "
-            "make room or name another folder with --out, and run the same command again."
-        ) from error
+        raise _not_written(target, error) from error
     finally:
         partial.unlink(missing_ok=True)
     return target
+
+
+def _not_written(target: Path, error: OSError) -> StepFailed:
+    return StepFailed(
+        f"{target} could not be written ({error.strerror}). The clips are safe in Cliply's storage; "
+        "make room or name another folder with --out, and run the same command again."
+    )
 
 
 def _write(target: Path, data: bytes) -> None:
@@ -235,6 +239,8 @@ def _write(target: Path, data: bytes) -> None:
     try:
         partial.write_bytes(data)
         partial.replace(target)
+    except OSError as error:
+        raise _not_written(target, error) from error
     finally:
         partial.unlink(missing_ok=True)
 

@@ -5,6 +5,8 @@ ended when the run's process dies, and each step when the fork server does.
 """
 
 import ctypes
+import multiprocessing
+import os
 import signal
 
 __all__ = ["end_with_parent"]
@@ -14,5 +16,9 @@ PR_SET_PDEATHSIG = 1
 
 
 def end_with_parent() -> None:
-    """Asks the kernel to send SIGTERM when the parent process dies."""
+    """Asks the kernel to send SIGTERM when the parent process dies, and sends it if the run is dead already."""
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    # The kernel tells of deaths to come only. This asks after the process that wanted the step, not the fork server.
+    run = multiprocessing.parent_process()
+    if run is not None and not run.is_alive():
+        os.kill(os.getpid(), signal.SIGTERM)

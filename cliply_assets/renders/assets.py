@@ -8,7 +8,7 @@ import dagster as dg
 import msgspec
 
 from cliply_assets.partitions import uploads
-from cliply_assets.pipeline import Pipeline, check_result, retry_policy, run_step, upload_of
+from cliply_assets.pipeline import FAILURE_CODE, Pipeline, check_result, retry_policy, run_step, upload_of
 from cliply_assets.renders.making import Material, make_files, plan_render
 from cliply_assets.renders.records import ClipRecords, clip_id
 from cliply_assets.renders.spec import spec_digest
@@ -39,6 +39,7 @@ class RenderedPart(msgspec.Struct, frozen=True, kw_only=True):
     clip: str
     title: str
     failure: str | None = None
+    failure_code: str = ""
     problems: tuple[str, ...] = ()
     preview: str | None = None
     """Object key of the thumbnail."""
@@ -58,7 +59,9 @@ def choose_clips(context: dg.OpExecutionContext, pipeline: Pipeline) -> Iterator
     stored = pipeline.storage().get_bytes(found[1].objects["candidates.json"].key)
     candidates = msgspec.json.decode(stored, type=Candidates).candidates
     records = ClipRecords(pipeline.database(), upload.workspace_id)
-    for identity in records.keep(upload.upload_id, candidates):
+    kept = records.keep(upload.upload_id, candidates)
+    runner.records.expect(StepKey(upload.workspace_id, upload.upload_id, RULES.name), [each.hex for each in kept])
+    for identity in kept:
         yield dg.DynamicOutput(identity.hex, mapping_key=identity.hex)
 
 
@@ -76,7 +79,9 @@ def render_clip(context: dg.OpExecutionContext, pipeline: Pipeline, clip: str) -
         may_try_again = failure.allow_retries and context.retry_number < RULES.max_attempts - 1
         if may_try_again:
             raise
-        return msgspec.json.encode(RenderedPart(clip=clip, title=title, failure=failure.description))
+        said_why = failure.metadata.get(FAILURE_CODE)
+        code = str(said_why.value) if said_why is not None else ""
+        return msgspec.json.encode(RenderedPart(clip=clip, title=title, failure=failure.description, failure_code=code))
     said = outcome.finished
     preview = next((stored.key for name, stored in said.objects.items() if name.endswith("thumbnail")), None)
     return msgspec.json.encode(
@@ -156,7 +161,9 @@ def collect_renders(
     failed = [part for part in made if part.failure is not None]
     if made and len(failed) == len(made):
         raise dg.Failure(
-            f"None of the {len(made)} clips could be rendered. The first: {failed[0].failure}", allow_retries=False
+            f"None of the {len(made)} clips could be rendered. The first: {failed[0].failure}",
+            metadata={FAILURE_CODE: failed[0].failure_code},
+            allow_retries=False,
         )
     yield dg.Output(None, "result", metadata=_metadata(made, pipeline.storage()))
     wrong = [f"“{part.title}”: {problem}" for part in made for problem in part.problems]

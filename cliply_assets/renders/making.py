@@ -112,9 +112,7 @@ def make_files(
     found = problems(quality, spec)
     files = {kind: into / name for kind, name in FILE_NAMES.items()}
     progress(0.93, "drawing the thumbnail")
-    write_thumbnail(
-        rendered.path, spec, files["thumbnail"], source=material.path, deadline_seconds=deadline_seconds
-    )
+    write_thumbnail(rendered.path, spec, files["thumbnail"], source=material.path, deadline_seconds=deadline_seconds)
     name = f"{material.source.title}{material.path.suffix}"
     files["srt"].write_text(to_srt(material.transcript, span=spec.span), encoding="utf-8")
     files["edl"].write_text(write_edl(spec, material.source, source_name=name), encoding="utf-8")

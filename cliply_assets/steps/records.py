@@ -1,7 +1,7 @@
 """The rows of `upload_steps`: the one place that writes them."""
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -113,6 +113,22 @@ class StepRecords:
             row = session.scalars(query).first()
             return (row.upload_id, msgspec.convert(row.output, FinishedStep)) if row is not None else None
 
+    def expect(self, key: StepKey, parts: Sequence[str]) -> None:
+        """Makes exactly these the parts of a step that fans out: new ones wait, those that are no longer made go."""
+        of_step = (
+            UploadStep.workspace_id == key.workspace_id,
+            UploadStep.upload_id == key.upload_id,
+            UploadStep.step == key.step,
+        )
+        rows = [
+            {"workspace_id": key.workspace_id, "upload_id": key.upload_id, "step": key.step, "part": part}
+            for part in parts
+        ]
+        with self._database.pipeline(key.workspace_id) as session:
+            session.execute(sa.delete(UploadStep).where(*of_step, UploadStep.part.not_in(parts)))
+            if rows:
+                session.execute(insert(UploadStep).values(rows).on_conflict_do_nothing())
+
     def begin(self, key: StepKey, *, attempt: int, max_attempts: int, run_id: str, deadline_seconds: float) -> None:
         """Marks the step as running from now on."""
         now = datetime.now(UTC)
@@ -158,13 +174,16 @@ class StepRecords:
         usage: Mapping[str, float],
         reused_from: UUID | None = None,
     ) -> None:
-        """Marks the step as done, with what it made."""
+        """Marks the step as done, with what it made; one that was found done elsewhere took no time here."""
+        now = datetime.now(UTC)
+        begun = {"started_at": now} if reused_from is not None else {}
         self._write(
             key,
+            **begun,
             state="completed",
             percent=100.0,
             doing="",
-            ended_at=datetime.now(UTC),
+            ended_at=now,
             input_digest=digest,
             output=msgspec.to_builtins(finished),
             summary=dict(finished.metadata),

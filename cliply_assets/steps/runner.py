@@ -1,5 +1,7 @@
 """Runs one step: lock, reuse, deadline, progress, storing, and the words for what went wrong."""
 
+import errno
+import os
 import resource
 import shutil
 import signal
@@ -57,8 +59,11 @@ class StepOutcome:
 
 
 def is_final(error: BaseException) -> bool:
-    """Whether trying the same again cannot help."""
-    return isinstance(error, (MediaError, CallerError, ToolMissing, Rejected, DeadlineExceeded))
+    """Whether trying the same again half a minute later cannot help."""
+    if isinstance(error, (MediaError, CallerError, ToolMissing, Rejected, DeadlineExceeded)):
+        return True
+    # Somebody has to make room first, and should hear so at once.
+    return isinstance(error, StepFailed) and os.strerror(errno.ENOSPC) in error.detail
 
 
 class StepRunner:
