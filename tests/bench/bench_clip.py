@@ -54,7 +54,8 @@ def main() -> None:
         with empty_home(chosen.work) as home:
             done = clip(film, home, home.with_name("out"), "--clips", "4", "--max", "40")
         if done.document is None or done.returncode != 0:
-            print_document({"bench": "clip", "failed": done.returncode, "said": done.said})
+            failed = {"bench": "clip", "exit_code": done.returncode, "said": done.said, "document": done.document}
+            print_document(failed)
             raise SystemExit(1)
         steps = [step for step in done.document["steps"] if not step["reused"]]
         chain, schedule = longest_chain(steps), shortest_schedule(steps, slots)
