@@ -42,6 +42,8 @@ class Service:
     name: str
     command: Sequence[str]
     log: Path
+    port: int | None = None
+    """Where it listens; what comes after it starts once it does."""
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     quick_ends: int = 0
@@ -88,6 +90,7 @@ class Supervisor:
         try:
             for service in self.services:
                 service.start()
+                self._await(service)
             while not self.stopping:
                 for service in self.services:
                     self._watch(service, console)
@@ -97,6 +100,15 @@ class Supervisor:
                 service.stop()
             for number, handler in previous.items():
                 signal.signal(number, handler)
+
+    def _await(self, service: Service) -> None:
+        """Waits until it listens, it ended, or the user lost patience; what is wrong with it then shows in `_watch`."""
+        assert service.process is not None
+        while service.port is not None and not self.stopping and service.process.poll() is None:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", service.port)) == 0:
+                    return
+            time.sleep(0.1)
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self.stopping = True
@@ -150,13 +162,14 @@ def run_stack(settings: Settings, *, port: int) -> Exit:
 def _services(workspace: Path, logs: Path, *, port: int, grpc_port: int) -> list[Service]:
     python = [sys.executable, "-m"]
     on = ["-w", str(workspace)]
-    module = ["--python-module", "cliply_assets.definitions", "--location-name", "cliply"]
+    module = ["--module-name", "cliply_assets.definitions", "--location-name", "cliply"]
     return [
         # Not `code-server start`: its proxy never restarts a dead child, and this supervisor does.
         Service(
             "code server",
             [*python, "dagster", "api", "grpc", "--host", "127.0.0.1", "--port", str(grpc_port), *module],
             logs / "code-server.log",
+            port=grpc_port,
         ),
         Service("daemon", [*python, "dagster._daemon", "run", *on], logs / "daemon.log"),
         Service(
