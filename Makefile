@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo up test check format bench lock clean
+.PHONY: help demo up openapi test check format bench lock clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -18,6 +18,9 @@ demo: $(READY) ## Make a sample film and turn it into finished clips in demo/
 
 up: $(READY) ## Run the whole stack: Postgres, Dagster daemon and UI
 	@$(BIN)/cliply up
+
+openapi: $(READY) ## Print the OpenAPI document of the REST API
+	@$(BIN)/python -m cliply_api.openapi
 
 test: $(READY) ## Run the whole test suite
 	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)

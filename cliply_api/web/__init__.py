@@ -1,0 +1,1 @@
+"""What all areas share: request facts, errors' shape, fields, pages, sessions, idempotency, limits, documentation."""

@@ -1,0 +1,45 @@
+"""Types for everything that comes in: bounded, and free of bytes that a database refuses.
+
+A plain `str` in a request struct is a mistake (it takes NUL bytes and gigabytes); a test looks for them.
+"""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+__all__ = ["Code", "Email", "Line", "LongText", "Name", "Password", "Request", "Secret", "Url", "View"]
+
+CLEAN_LINE = r"^[^\x00-\x1f\x7f]*$(?!\n)"
+CLEAN_TEXT = r"^[^\x00]*$"
+
+Line = Annotated[str, Meta(max_length=300, pattern=CLEAN_LINE)]
+"""One line, perhaps empty."""
+Name = Annotated[str, Meta(min_length=1, max_length=120, pattern=r"^(?=.*\S)[^\x00-\x1f\x7f]*$(?!\n)")]
+"""One line that says something."""
+LongText = Annotated[str, Meta(max_length=5000, pattern=CLEAN_TEXT)]
+Email = Annotated[
+    str,
+    Meta(
+        min_length=3,
+        max_length=254,
+        pattern=r"^[^@\s\x00-\x1f\x7f<>(),;:\\\"\[\]]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$(?!\n)",
+        examples=["ada@example.com"],
+    ),
+]
+Password = Annotated[
+    str, Meta(min_length=10, max_length=200, pattern=CLEAN_TEXT, examples=["correct horse battery staple"])
+]
+Secret = Annotated[str, Meta(min_length=1, max_length=500, pattern=r"^[A-Za-z0-9_.~-]*$(?!\n)")]
+"""A token of ours, as we wrote it."""
+Code = Annotated[str, Meta(min_length=1, max_length=60, pattern=r"^[a-z][a-z0-9_.:*-]*$(?!\n)")]
+"""A word of a fixed vocabulary."""
+Url = Annotated[str, Meta(min_length=8, max_length=4096, pattern=r"^https?://[^\s\x00-\x1f\x7f]*$(?!\n)")]
+
+
+class Request(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Base of every body that comes in; a field that we do not know is refused, not ignored."""
+
+
+class View(msgspec.Struct, kw_only=True):
+    """Base of every body that goes out."""

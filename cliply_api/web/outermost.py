@@ -1,0 +1,106 @@
+"""The outermost layer: every request gets an id and an address, every answer its headers and a line in the log.
+
+It lies around routing, so that it also covers addresses that do not exist and what goes wrong anywhere inside.
+"""
+
+import re
+import time
+import uuid
+from typing import Any
+
+import structlog
+from litestar.datastructures import MutableScopeHeaders
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from cliply_api.web.facts import KEY, RequestFacts
+from cliply_resources.addresses import Network, is_inside, networks
+from cliply_resources.settings import Settings
+
+__all__ = ["Outermost", "caller_address"]
+
+log = structlog.get_logger("cliply_api.requests")
+
+GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+MAX_HOPS = 10
+"""Entries of X-Forwarded-For that are looked at."""
+
+DEFAULT_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+}
+"""A handler that sets one of these itself keeps its own."""
+
+
+class Outermost:
+    """Wraps the whole application."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self.app = app
+        self._proxies = networks(settings.trusted_proxies)
+        self._headers = dict(DEFAULT_HEADERS)
+        if settings.public_url.startswith("https://"):
+            self._headers["Strict-Transport-Security"] = "max-age=31536000"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handles one request, or lets the server's own messages through."""
+        if scope["type"] not in {"http", "websocket"}:
+            await self.app(scope, receive, send)
+            return
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        facts = RequestFacts(
+            request_id=_request_id(headers.get(b"x-request-id", b"")),
+            address=caller_address(scope.get("client"), headers.get(b"x-forwarded-for", b""), self._proxies),
+        )
+        scope.setdefault("state", {})[KEY] = facts
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=facts.request_id)
+        begun = time.perf_counter()
+        seen: dict[str, Any] = {"status": 0}
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                seen["status"] = message["status"]
+                answer = MutableScopeHeaders.from_message(message)
+                answer["X-Request-Id"] = facts.request_id
+                for name, value in self._headers.items():
+                    answer.setdefault(name, value)
+            await send(message)
+
+        try:
+            await self.app(scope, receive, sending)
+        finally:
+            _write_line(scope, facts, seen["status"], time.perf_counter() - begun)
+
+
+def _request_id(given: bytes) -> str:
+    """The caller's own, where it is harmless: it connects their log with ours."""
+    text = given.decode("latin-1")
+    return text if GIVEN_ID.fullmatch(text) else uuid.uuid4().hex
+
+
+def caller_address(peer: Any, forwarded: bytes, proxies: tuple[Network, ...]) -> str:
+    """Who is calling: the nearest address that is not one of our own proxies."""
+    address = str(peer[0]) if peer else ""
+    hops = [hop.strip() for hop in forwarded.decode("latin-1").split(",")[-MAX_HOPS:] if hop.strip()]
+    while hops and address and is_inside(address, proxies):
+        address = hops.pop()
+    return address[:64]
+
+
+def _write_line(scope: Scope, facts: RequestFacts, status: int, seconds: float) -> None:
+    who = facts.principal
+    log.info(
+        "request",
+        method=scope.get("method", "WS"),
+        path=scope["path"],
+        status=status,
+        ms=round(seconds * 1000, 1),
+        address=facts.address,
+        user=str(who.user_id) if who else None,
+        workspace=str(who.workspace_id) if who and who.workspace_id else None,
+    )
