@@ -13,6 +13,7 @@ from dagster._core.errors import DagsterExecutionInterruptedError
 
 from cliply_assets.instance.home import prepare_dagster_home
 from cliply_assets.instance.owner import OWNER_TAG, is_alive, this_process
+from cliply_assets.instance.storage import close_pools
 from cliply_assets.partitions import UPLOAD_TAG, WORKSPACE_TAG, uploads
 from cliply_assets.pipeline import FAILURE_CODE
 from cliply_resources.settings import Settings
@@ -34,8 +35,11 @@ def make_clips_job() -> dg.JobDefinition:
 def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     """Cliply's Dagster instance."""
     prepare_dagster_home(settings)
-    with dg.DagsterInstance.get() as instance:
-        yield instance
+    try:
+        with dg.DagsterInstance.get() as instance:
+            yield instance
+    finally:
+        close_pools()
 
 
 class RunOutcome(NamedTuple):

@@ -16,6 +16,7 @@ from cliply_assets.cli.exits import Exit, exit_of_failure
 from cliply_assets.cli.progress import show_progress
 from cliply_assets.cli.quiet import quiet
 from cliply_assets.cli.results import Result, check_folder, deliver, print_result, read_result
+from cliply_assets.cli.session import open_database
 from cliply_assets.cli.source import FileSource, inspect_source
 from cliply_assets.transcript.subtitles import read_transcript
 from cliply_resources.database import Database
@@ -76,7 +77,7 @@ def _make_clips(request: Request, settings: Settings, console: Console) -> Exit:
     check_folder(folder)
     with ExitStack() as stack:
         with console.status("Opening the database"):
-            database = stack.enter_context(Database.open(settings))
+            database = stack.enter_context(open_database(settings))
             storage = open_storage(settings)
         workspace_id = database.local_workspace()
         wanted = request.settings

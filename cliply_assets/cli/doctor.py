@@ -12,8 +12,8 @@ from rich.table import Table
 
 from cliply_assets.cli.exits import Exit
 from cliply_assets.cli.listings import describe
+from cliply_assets.cli.session import open_database
 from cliply_assets.renders.fonts import bundled_faces
-from cliply_resources.database import Database
 from cliply_resources.errors import CliplyError
 from cliply_resources.media_tools.ffmpeg import ffmpeg_path, ffmpeg_version, has_filter
 from cliply_resources.settings import Settings
@@ -93,7 +93,7 @@ def _disk(settings: Settings) -> Finding:
 
 
 def _database(settings: Settings) -> str:
-    with Database.open(settings) as database:
+    with open_database(settings) as database:
         return describe(database)
 
 

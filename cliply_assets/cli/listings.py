@@ -11,6 +11,7 @@ from rich.table import Table
 
 from cliply_assets.cli.progress import StepView, read_steps
 from cliply_assets.cli.results import ClipResult, clock, read_result
+from cliply_assets.cli.session import open_database
 from cliply_assets.cli.up import stack_facts
 from cliply_resources.database import Database
 from cliply_resources.database.models import Clip, Render, Upload
@@ -86,7 +87,7 @@ def _print_json(document: object) -> None:
 
 def print_uploads(settings: Settings, *, limit: int, as_json: bool) -> None:
     """Uploads, newest first."""
-    with Database.open(settings) as database:
+    with open_database(settings) as database:
         uploads = read_uploads(database, database.local_workspace(), limit=limit)
     if as_json:
         _print_json(uploads)
@@ -113,7 +114,7 @@ def print_clips(settings: Settings, *, upload: str | None, as_json: bool) -> Non
     Raises:
         NotFound: no upload's id begins so.
     """
-    with Database.open(settings) as database:
+    with open_database(settings) as database:
         workspace_id = database.local_workspace()
         found = [view for view in read_uploads(database, workspace_id, limit=1000) if view.id.startswith(upload or "")]
         if upload is not None and not found:
@@ -143,7 +144,7 @@ def print_clips(settings: Settings, *, upload: str | None, as_json: bool) -> Non
 def print_status(settings: Settings, *, as_json: bool) -> None:
     """What runs, and what is being worked on."""
     stack = stack_facts(settings)
-    with Database.open(settings) as database:
+    with open_database(settings) as database:
         described = describe(database)
         uploads = read_uploads(database, database.local_workspace(), limit=1000)
     working = [view for view in uploads if view.state in ("ingesting", "analyzing", "rendering", "publishing")]
@@ -168,6 +169,6 @@ def print_status(settings: Settings, *, as_json: bool) -> None:
 
 def print_migrations(settings: Settings) -> None:
     """Brings the schema up to date and names what was applied."""
-    with Database.open(settings) as database:
+    with open_database(settings) as database:
         applied = database.applied
     Console().print("\n".join(f"applied {name}" for name in applied) or "The schema is up to date.", highlight=False)

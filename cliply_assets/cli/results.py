@@ -17,7 +17,8 @@ from rich.text import Text
 
 from cliply_assets.steps.rules import STEPS
 from cliply_resources.database import Database
-from cliply_resources.database.models import Clip, Render, UploadStep
+from cliply_resources.database.models import Clip, Render, Upload, UploadStep
+from cliply_resources.documents import UploadSettings
 from cliply_resources.errors import CallerError, StepFailed
 from cliply_resources.storage import Storage
 
@@ -105,6 +106,8 @@ def read_result(
             .where(Render.workspace_id == workspace_id, Render.clip_id.in_([clip.id for clip in clips]))
             .order_by(Render.version)
         ).all()
+        upload = session.get_one(Upload, (workspace_id, upload_id))
+        order = msgspec.convert(upload.settings, UploadSettings).aspects
         return Result(
             upload=str(upload_id),
             run=run_id,
@@ -114,7 +117,7 @@ def read_result(
                 str(note) for step in ("transcript", "clip_candidates") if (note := _summary(steps, step).get("note"))
             ),
             steps=_timings(steps, run_id),
-            clips=tuple(_clip(clip, [r for r in renders if r.clip_id == clip.id], steps) for clip in clips),
+            clips=tuple(_clip(clip, [r for r in renders if r.clip_id == clip.id], steps, order) for clip in clips),
             problems=_problems(steps, failures),
         )
 
@@ -152,9 +155,10 @@ def _timings(steps: Sequence[UploadStep], run_id: str) -> tuple[StepTiming, ...]
     return tuple(timings)
 
 
-def _clip(clip: Clip, renders: Sequence[Render], steps: Sequence[UploadStep]) -> ClipResult:
+def _clip(clip: Clip, renders: Sequence[Render], steps: Sequence[UploadStep], order: Sequence[str]) -> ClipResult:
     # Versions come in order, so the newest ready one of each aspect wins.
-    aspects = {render.aspect: dict(render.objects or {}) for render in renders if render.state == "ready"}
+    ready = {render.aspect: dict(render.objects or {}) for render in renders if render.state == "ready"}
+    aspects = {aspect: ready[aspect] for aspect in order if aspect in ready}
     failed = next(
         (row for row in steps if row.step == "renders" and row.part == clip.id.hex and row.state == "failed"), None
     )

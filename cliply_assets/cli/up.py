@@ -18,8 +18,8 @@ import yaml
 from rich.console import Console
 
 from cliply_assets.cli.exits import Exit
+from cliply_assets.cli.session import open_database
 from cliply_assets.instance.home import prepare_dagster_home
-from cliply_resources.database import Database
 from cliply_resources.errors import CallerError, StepFailed
 from cliply_resources.settings import Settings
 
@@ -141,7 +141,7 @@ def run_stack(settings: Settings, *, port: int) -> Exit:
     """
     console = Console()
     settings.home.mkdir(parents=True, exist_ok=True)
-    with _only_one(settings, port), Database.open(settings):
+    with _only_one(settings, port), open_database(settings):
         _check_port(port)
         home = prepare_dagster_home(settings)
         logs = settings.home / "logs"

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Engine
 from cliply_resources.database import Database
 from cliply_resources.settings import get_settings
 
-__all__ = ["PooledPostgresStorage"]
+__all__ = ["PooledPostgresStorage", "close_pools"]
 
 POOL_SIZE = 4
 """Connections kept open by one process; a step uses one, the webserver and the daemon a few at once."""
@@ -40,6 +40,13 @@ def _engine_of_this_process(url: str) -> Engine:
             pool_recycle=300,
         )
     return _engines[key]
+
+
+def close_pools() -> None:
+    """Gives this process's connections back; the next use opens new ones."""
+    for (process, _), engine in _engines.items():
+        engine.dispose(close=process == os.getpid())
+    _engines.clear()
 
 
 class PooledPostgresStorage(DagsterPostgresStorage):
