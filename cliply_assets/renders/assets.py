@@ -10,7 +10,7 @@ import msgspec
 from cliply_assets.partitions import uploads
 from cliply_assets.pipeline import FAILURE_CODE, Pipeline, check_result, retry_policy, run_step, upload_of
 from cliply_assets.renders.making import Material, make_files, plan_render
-from cliply_assets.renders.records import ClipRecords, clip_id
+from cliply_assets.renders.records import ClipRecords, RenderVersion, clip_id
 from cliply_assets.renders.spec import spec_digest
 from cliply_assets.steps.records import StepKey
 from cliply_assets.steps.rules import STEPS
@@ -20,6 +20,7 @@ from cliply_resources.documents import Candidates, ClipSettings, FaceTracks, Sce
 from cliply_resources.errors import CliplyError, NotFound
 from cliply_resources.progress import part_of
 from cliply_resources.storage import Storage
+from cliply_resources.storage.files import hash_file
 from cliply_resources.storage.keys import clip_key
 
 __all__ = ["RenderedPart", "renders"]
@@ -118,9 +119,12 @@ def _render(step: StepWork, database: Database, identity: UUID) -> StepResult:
             progress = part_of(step.progress, number / len(aspects), (number + 1) / len(aspects))
             settings = ClipSettings(aspect=aspect, style=step.settings.style)
             spec = plan_render(material, candidate, settings, deadline_seconds=step.seconds_left)
-            made = records.begin_render(identity, aspect=aspect, style=settings.style, spec_digest=spec_digest(spec))
-            if made.objects is not None and all(step.storage.exists(key) for key in made.objects.values()):
+            digest = spec_digest(spec)
+            made = records.begin_render(identity, aspect=aspect, style=settings.style, spec_digest=digest)
+            ready = _ready(step.storage, made, records, identity, spec_digest=digest)
+            if ready is not None:
                 progress(1.0, "unchanged, nothing to render")
+                stored.update({f"{aspect} {kind}": _described(step.storage, key) for kind, key in ready.items()})
                 checks.append(Check(name="clips_can_be_posted", passed=True, says=f"{aspect} is unchanged."))
                 continue
             try:
@@ -138,12 +142,36 @@ def _render(step: StepWork, database: Database, identity: UUID) -> StepResult:
             keys = {}
             for kind, path in files.files.items():
                 name = f"{aspect.replace(':', 'x')}-{path.name}"
-                put = step.storage.put_file(clip_key(step.workspace_id, identity, made.version, name), path)
                 keys[kind] = clip_key(step.workspace_id, identity, made.version, name)
+                put = step.storage.put_file(keys[kind], path)
                 stored[f"{aspect} {kind}"] = StoredObject(key=keys[kind], size=put.size, sha256=put.sha256)
             records.finish_render(made.id, objects=keys, sha256=files.rendered.sha256, duration=files.rendered.duration)
             checks.extend(_checks(aspect, files.problems))
     return StepResult(stored=stored, metadata={"title": candidate.title, "clip": identity.hex}, checks=tuple(checks))
+
+
+def _ready(
+    storage: Storage, made: RenderVersion, records: ClipRecords, identity: UUID, *, spec_digest: str
+) -> Mapping[str, str] | None:
+    """The files of exactly this spec by kind, where they are there already: this clip's own, or copied from its twin."""
+    if made.objects is not None and all(storage.exists(key) for key in made.objects.values()):
+        return made.objects
+    twin = records.same_made_elsewhere(identity, spec_digest=spec_digest)
+    if twin is None or not all(storage.exists(key) for key in twin.objects.values()):
+        return None
+    keys = {}
+    for kind, key in twin.objects.items():
+        name = key.rpartition("/")[2]
+        keys[kind] = clip_key(records.workspace_id, identity, made.version, name)
+        storage.copy(key, keys[kind])
+    records.finish_render(made.id, objects=keys, sha256=twin.sha256, duration=twin.duration)
+    return keys
+
+
+def _described(storage: Storage, key: str) -> StoredObject:
+    with storage.local_path(key) as path, path.open("rb") as file:
+        found = hash_file(file)
+    return StoredObject(key=key, size=found.size, sha256=found.sha256)
 
 
 def _checks(aspect: str, problems: tuple[str, ...]) -> list[Check]:

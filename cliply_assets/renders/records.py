@@ -7,14 +7,14 @@ from uuid import UUID, uuid5
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from cliply_resources.database import Database
 from cliply_resources.database.models import Clip, Render
 from cliply_resources.documents import Candidate
 from cliply_resources.errors import NotFound
 
-__all__ = ["ClipRecords", "RenderVersion", "clip_id"]
+__all__ = ["ClipRecords", "MadeElsewhere", "RenderVersion", "clip_id"]
 
 
 class RenderVersion(NamedTuple):
@@ -24,6 +24,18 @@ class RenderVersion(NamedTuple):
     version: int
     objects: Mapping[str, str] | None
     sha256: str | None
+
+
+class MadeElsewhere(NamedTuple):
+    """The files of a finished render by kind, the video's digest and its length in seconds."""
+
+    objects: Mapping[str, str]
+    sha256: str
+    duration: float
+
+
+WRITTEN_DOWN = ("start_s", "end_s", "score", "subscores", "title", "description", "hashtags", "reasons")
+"""What the files of a clip repeat of its candidate."""
 
 
 def clip_id(upload_id: UUID, start: float, end: float) -> UUID:
@@ -36,15 +48,15 @@ class ClipRecords:
 
     def __init__(self, database: Database, workspace_id: UUID) -> None:
         self._database = database
-        self._workspace_id = workspace_id
+        self.workspace_id = workspace_id
 
     def keep(self, upload_id: UUID, candidates: Sequence[Candidate]) -> list[UUID]:
         """Makes clips of the candidates, best first; proposals that are no longer made go, decisions of people stay."""
         ids = [clip_id(upload_id, candidate.start, candidate.end) for candidate in candidates]
-        with self._database.pipeline(self._workspace_id) as session:
+        with self._database.pipeline(self.workspace_id) as session:
             session.execute(
                 sa.delete(Clip).where(
-                    Clip.workspace_id == self._workspace_id,
+                    Clip.workspace_id == self.workspace_id,
                     Clip.upload_id == upload_id,
                     Clip.state == "proposed",
                     Clip.id.not_in(ids),
@@ -65,7 +77,7 @@ class ClipRecords:
             "reasons": list(candidate.reasons),
         }
         row = {
-            "workspace_id": self._workspace_id,
+            "workspace_id": self.workspace_id,
             "id": identity,
             "upload_id": upload_id,
             "start_s": candidate.start,
@@ -85,8 +97,8 @@ class ClipRecords:
         Raises:
             NotFound: it was deleted meanwhile.
         """
-        with self._database.pipeline(self._workspace_id) as session:
-            row = session.get(Clip, (self._workspace_id, identity))
+        with self._database.pipeline(self.workspace_id) as session:
+            row = session.get(Clip, (self.workspace_id, identity))
             if row is None:
                 raise NotFound(f"There is no clip {identity}; it may have been deleted.")
             session.expunge(row)
@@ -95,18 +107,18 @@ class ClipRecords:
     def begin_render(self, clip: UUID, *, aspect: str, style: str, spec_digest: str) -> RenderVersion:
         """The version with exactly this spec: a ready one as it is, otherwise a new or unfinished one to be made."""
         same_spec = (
-            Render.workspace_id == self._workspace_id,
+            Render.workspace_id == self.workspace_id,
             Render.clip_id == clip,
             Render.spec_digest == spec_digest,
         )
         newest = sa.select(sa.func.coalesce(sa.func.max(Render.version), 0) + 1).where(
-            Render.workspace_id == self._workspace_id, Render.clip_id == clip, Render.aspect == aspect
+            Render.workspace_id == self.workspace_id, Render.clip_id == clip, Render.aspect == aspect
         )
-        with self._database.pipeline(self._workspace_id) as session:
+        with self._database.pipeline(self.workspace_id) as session:
             row = session.scalars(sa.select(Render).where(*same_spec)).first()
             if row is None:
                 row = Render(
-                    workspace_id=self._workspace_id,
+                    workspace_id=self.workspace_id,
                     clip_id=clip,
                     version=session.execute(newest).scalar_one(),
                     aspect=aspect,
@@ -121,6 +133,31 @@ class ClipRecords:
             objects = dict(row.objects) if row.state == "ready" and row.objects else None
             return RenderVersion(row.id, row.version, objects, row.sha256)
 
+    def same_made_elsewhere(self, clip: UUID, *, spec_digest: str) -> "MadeElsewhere | None":
+        """A ready render of the same spec for another upload's clip, of which everything that is written down is the same.
+
+        So all its files are the very ones that this clip would get.
+        """
+        mine, theirs = aliased(Clip), aliased(Clip)
+        query = (
+            sa.select(Render.objects, Render.sha256, Render.duration)
+            .join(theirs, sa.and_(theirs.workspace_id == Render.workspace_id, theirs.id == Render.clip_id))
+            .join(mine, sa.and_(mine.workspace_id == Render.workspace_id, mine.id == clip))
+            .where(
+                Render.workspace_id == self.workspace_id,
+                Render.spec_digest == spec_digest,
+                Render.state == "ready",
+                Render.clip_id != clip,
+                *(getattr(mine, name) == getattr(theirs, name) for name in WRITTEN_DOWN),
+            )
+            .limit(1)
+        )
+        with self._database.pipeline(self.workspace_id) as session:
+            row = session.execute(query).first()
+            if row is None or row.sha256 is None or row.duration is None:
+                return None
+            return MadeElsewhere(dict(row.objects), row.sha256, row.duration)
+
     def finish_render(self, render: UUID, *, objects: Mapping[str, str], sha256: str, duration: float) -> None:
         """The version is ready."""
         self._end(render, state="ready", objects=dict(objects), sha256=sha256, duration=duration, reason=None)
@@ -130,9 +167,9 @@ class ClipRecords:
         self._end(render, state="failed", reason=reason)
 
     def _end(self, render: UUID, **values: object) -> None:
-        with self._database.pipeline(self._workspace_id) as session:
+        with self._database.pipeline(self.workspace_id) as session:
             session.execute(
                 sa.update(Render)
-                .where(Render.workspace_id == self._workspace_id, Render.id == render)
+                .where(Render.workspace_id == self.workspace_id, Render.id == render)
                 .values(ended_at=datetime.now(UTC), **values)
             )
