@@ -125,27 +125,32 @@ def _blocks(text: str, name: str) -> Iterator[tuple[int, float, float, list[str]
     lines = text.splitlines()
     at = 0
     while at < len(lines):
-        if _VTT_BLOCK.match(lines[at]) and (at == 0 or not lines[at - 1].strip()):
+        if lines[at].startswith(("NOTE", "STYLE", "REGION")) and _begins_block(lines, at):
             at = _next_blank(lines, at)
+            continue
+        if "-->" not in lines[at]:
+            at += 1
             continue
         match = _ARROW.match(lines[at])
         if match is None:
-            if "-->" in lines[at]:
-                raise CallerError(_bad_time(name, at + 1, lines[at]))
-            at += 1
-            continue
+            raise CallerError(_bad_time(name, at + 1, lines[at]))
         start, end = parse_time(match.group(1)), parse_time(match.group(2))
         if start is None or end is None:
             raise CallerError(_bad_time(name, at + 1, lines[at]))
         if end < start or end > MAX_SECONDS:
             raise CallerError(f"{name}, line {at + 1}: the cue {lines[at].strip()[:80]!r} {_why_not(start, end)}.")
         last = _cue_end(lines, at + 1)
-        if sum(map(len, lines[at + 1 : last])) > MAX_CUE_CHARACTERS:
+        said = [line for line in lines[at + 1 : last] if line and not line.isspace()]
+        if sum(map(len, said)) > MAX_CUE_CHARACTERS:
             raise CallerError(
                 f"{name}, line {at + 1}: one cue holds more than {MAX_CUE_CHARACTERS} characters; divide it."
             )
-        yield at + 1, start, end, lines[at + 1 : last]
+        yield at + 1, start, end, said
         at = last
+
+
+def _begins_block(lines: Sequence[str], at: int) -> bool:
+    return bool(_VTT_BLOCK.match(lines[at])) and (at == 0 or not lines[at - 1].strip())
 
 
 def _next_blank(lines: Sequence[str], at: int) -> int:

@@ -33,8 +33,8 @@ def repair_cues(cues: Sequence[Cue]) -> tuple[Cue, ...]:
             merged[-1] = _together(merged[-1], cue)
         else:
             merged.append(cue)
-    following = [cue.start for cue in merged[1:]] + [float("inf")]
-    return tuple(replace(cue, end=min(cue.end, latest)) for cue, latest in zip(merged, following, strict=True))
+    clipped = [replace(cue, end=min(cue.end, following.start)) for cue, following in pairwise(merged)]
+    return (*clipped, *merged[-1:])
 
 
 def _together(first: Cue, second: Cue) -> Cue:
@@ -47,7 +47,8 @@ def _together(first: Cue, second: Cue) -> Cue:
 
 
 def _is_rolling(cues: Sequence[Cue]) -> bool:
-    repeats = sum(_repeated_lines(before, cue) > 0 for before, cue in pairwise(cues))
+    """Whether cues often begin with the line before and then go on; the same line alone is somebody repeating it."""
+    repeats = sum(0 < _repeated_lines(before, cue) < len(cue.lines) for before, cue in pairwise(cues))
     return len(cues) > 2 and repeats >= ROLLING_FROM * (len(cues) - 1)
 
 

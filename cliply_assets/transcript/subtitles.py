@@ -107,7 +107,8 @@ def _from_cues(cues: Sequence[Cue], name: str, kind: str) -> Transcript:
         )
     if count > MAX_WORDS:
         raise CallerError(f"{name} holds {count} words; at most {MAX_WORDS} are read.")
-    is_measured = all(_has_times(cue) for cue in repaired)
+    is_timed = any(word.start is not None for cue in repaired for word in cue.words)
+    is_measured = is_timed and all(_has_times(cue) for cue in repaired)
     words = [tidy for cue in repaired for tidy in _timed_words(cue)]
     segments = _segments(repaired, tidy_words(words), is_measured=is_measured)
     return Transcript(

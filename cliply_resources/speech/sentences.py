@@ -40,7 +40,7 @@ def _set(words: str) -> frozenset[str]:
 
 _CLOSERS = "\"'”’»)]"
 _ENDS = re.compile(rf"[.?!…。？！]+[{re.escape(_CLOSERS)}]*$")
-_ABBREVIATIONS = _set("mr mrs ms dr st jr sr vs etc e.g i.e prof gen sen rep no inc ltd co u.s u.k a.m p.m")
+_ABBREVIATIONS = _set("mr mrs ms dr st jr sr vs etc e.g i.e prof gen sen rep inc ltd co u.s u.k a.m p.m")
 
 _NEVER_LAST = _set(
     "a an the of to in on at for from with by and or but if because as than that's my your our their his its is are "
