@@ -6,6 +6,7 @@ import dagster as dg
 
 from cliply_assets.audio.assets import audio_features
 from cliply_assets.highlights.assets import clip_candidates
+from cliply_assets.instance.fork_server import PRELOADED
 from cliply_assets.jobs import analyze, make_clips, render
 from cliply_assets.pipeline import Pipeline
 from cliply_assets.renders.assets import renders
@@ -24,7 +25,7 @@ def _executor() -> dg.ExecutorDefinition:
     return dg.multiprocess_executor.configured(
         {
             "max_concurrent": get_settings().worker_cpus or os.cpu_count() or 1,
-            "start_method": {"forkserver": {"preload_modules": ["cliply_assets.instance.preload"]}},
+            "start_method": {"forkserver": {"preload_modules": [PRELOADED[-1]]}},
         },
         name="side_by_side",
     )

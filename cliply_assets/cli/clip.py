@@ -18,6 +18,8 @@ from cliply_assets.cli.quiet import quiet
 from cliply_assets.cli.results import Result, check_folder, deliver, print_result, read_result
 from cliply_assets.cli.session import open_database
 from cliply_assets.cli.source import FileSource, inspect_source
+from cliply_assets.instance.fork_server import start_fork_server
+from cliply_assets.instance.home import prepare_dagster_home
 from cliply_assets.transcript.subtitles import read_transcript
 from cliply_resources.database import Database
 from cliply_resources.documents import UploadSettings
@@ -115,14 +117,16 @@ def _make_clips(request: Request, settings: Settings, console: Console) -> Exit:
 
 
 def _work(database: Database, workspace_id: UUID, upload_id: UUID, settings: Settings) -> tuple[Result, Exit | None]:
-    # Imported late: bad input is refused before the two seconds that Dagster's import takes on a cold disk.
-    from cliply_assets.runs import open_instance, run_upload
-
     with (
         quiet(settings.home / "logs" / f"{upload_id}.log") as terminal,
         show_progress(terminal, database, workspace_id, upload_id),
         database.advisory_lock(f"run:{upload_id}", wait_seconds=None),
     ):
+        prepare_dagster_home(settings)
+        start_fork_server()
+        # Imported late, beside the fork server's own start: bad input is refused before the seconds that Dagster takes.
+        from cliply_assets.runs import open_instance, run_upload
+
         with database.pipeline(workspace_id) as session:
             reset_unfinished_steps(session, workspace_id, upload_id)
             claim_upload(session, workspace_id, upload_id)

@@ -4,6 +4,8 @@ A step otherwise spends half a second of processor time on imports alone, most o
 """
 
 import dagster._core.storage.noop_compute_log_manager
+import psycopg2.extras
+import upath.core
 
 import cliply_assets.cli.main
 import cliply_assets.instance.launcher
@@ -11,7 +13,7 @@ import cliply_assets.instance.storage
 from cliply_assets.definitions import defs
 from cliply_assets.instance.lifeline import end_with_parent
 
-__all__ = ["cliply_assets", "dagster"]
+__all__ = ["cliply_assets", "dagster", "psycopg2", "upath"]
 
 for job in ("analyze", "render", "make_clips"):
     defs.resolve_job_def(job)
