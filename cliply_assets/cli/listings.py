@@ -53,12 +53,14 @@ def read_uploads(database: Database, workspace_id: UUID, *, limit: int) -> list[
             .limit(limit)
         ).all()
         ready = dict(
-            session.execute(
+            session.execute(  # a result has `keys`, so that `dict` would take it for a mapping
                 sa.select(Clip.upload_id, sa.func.count(sa.distinct(Clip.id)))
                 .join(Render, sa.and_(Render.workspace_id == Clip.workspace_id, Render.clip_id == Clip.id))
                 .where(Clip.workspace_id == workspace_id, Render.state == "ready")
                 .group_by(Clip.upload_id)
-            ).tuples()
+            )
+            .tuples()
+            .all()
         )
         session.expunge_all()
     return [_view(upload, read_steps(database, workspace_id, upload.id), ready.get(upload.id, 0)) for upload in uploads]

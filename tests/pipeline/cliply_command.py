@@ -59,6 +59,8 @@ class Done:
     @property
     def document(self) -> dict[str, Any]:
         """The one JSON document on stdout."""
+        if not self.out:
+            pytest.fail(f"ended with {self.code} and said: {self.said}")
         return json.loads(self.out)
 
     def clip(self, number: int = 0) -> dict[str, Any]:
@@ -95,10 +97,12 @@ class Cliply:
             **changes,
         }
 
-    def start(self, *arguments: object, cwd: Path | None = None, **changes: str) -> "subprocess.Popen[str]":
-        """Starts a command in a process group of its own, as a terminal would."""
+    def start(
+        self, *arguments: object, cwd: Path | None = None, under: tuple[str, ...] = (), **changes: str
+    ) -> "subprocess.Popen[str]":
+        """Starts a command in a process group of its own, as a terminal would; `under` is a program that starts it."""
         return subprocess.Popen(
-            [PROGRAM, *map(str, arguments)],
+            [*under, PROGRAM, *map(str, arguments)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -121,6 +125,10 @@ class Cliply:
     def run(self, *arguments: object, **changes: str) -> Done:
         """A command from start to end."""
         return self.end(self.start(*arguments, **changes))
+
+    def without_privileges(self, *arguments: object) -> Done:
+        """As this user, but bound by permissions even where this user is root."""
+        return self.end(self.start(*arguments, under=("setpriv", "--inh-caps=-all", "--bounding-set=-all")))
 
     def clip(self, film: Path, *arguments: object, **changes: str) -> Done:
         """`cliply clip FILM --json`, with clips short enough for a test."""

@@ -100,8 +100,8 @@ def test_subtitles_and_edit_lists_can_be_read(first: Done) -> None:
     spoken = pysubs2.load(files["srt"])
     assert spoken.events
     assert max(event.end for event in spoken.events) / 1000 <= clip["duration"] + 0.1
-    for kind, adapter in (("edl", "cmx_3600"), ("xml", "fcp_xml")):
-        read = opentimelineio.adapters.read_from_file(files[kind], adapter_name=adapter)
+    for kind, adapter, options in (("edl", "cmx_3600", {"rate": 30}), ("xml", "fcp_xml", {})):
+        read = opentimelineio.adapters.read_from_file(files[kind], adapter_name=adapter, **options)
         timelines = [read] if isinstance(read, opentimelineio.schema.Timeline) else list(read)
         found = [item for timeline in timelines for item in timeline.find_clips()]
         assert found[0].source_range is not None
@@ -176,15 +176,13 @@ def test_listings_show_the_upload_and_its_clips(first: Done, cliply: Cliply) -> 
 def test_running_again_does_nothing_twice_and_gives_the_same_bytes(
     first: Done, first_digests: dict[str, str], cliply: Cliply, films: Films
 ) -> None:
-    calls = cliply.calls(""), cliply.calls(DECODING), cliply.calls(RENDERING)
+    calls = cliply.calls("") - cliply.calls("-version")
     again = cliply.clip(films.talk, *BOTH)
     assert again.code == 0, again.said
     assert again.document["upload"] == first.document["upload"]
     assert all(step["reused"] for step in again.document["steps"])
     assert digests(again) == first_digests
-    # The version is asked for, and nothing else.
-    assert cliply.calls("") - calls[0] == cliply.calls("-version") - 1 == 1, again.said
-    assert (cliply.calls(DECODING), cliply.calls(RENDERING)) == calls[1:]
+    assert cliply.calls("") - cliply.calls("-version") == calls, "an ffmpeg did more than to say its version"
 
 
 def test_other_settings_reuse_the_analysis_and_render_only_what_is_new(
