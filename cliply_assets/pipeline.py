@@ -1,6 +1,7 @@
 """The resource that every asset works through, and the shell that makes an asset of a step's work function."""
 
 import base64
+import io
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from uuid import UUID
@@ -23,6 +24,7 @@ __all__ = [
     "Pipeline",
     "check_result",
     "metadata_of",
+    "picture",
     "retry_policy",
     "run_step",
     "upload_asset",
@@ -32,11 +34,11 @@ __all__ = [
 FAILURE_CODE = "code"
 """Metadata of a failed step: the stable code of the error, for whoever has to decide what to do about it."""
 
-PICTURES = {".jpg": "image/jpeg", ".png": "image/png"}
+PICTURES = (".jpg", ".png")
 """Stored pictures that are shown beside a materialization."""
 
-PICTURE_BYTES = 150_000
-"""Larger ones are left out: every materialization is an event row that Dagster keeps."""
+PICTURE_SIZE = (1000, 640)
+"""Pixels at most: Dagster's window is little wider, and every materialization is an event row that it keeps."""
 
 
 @lru_cache(maxsize=1)
@@ -117,15 +119,26 @@ def metadata_of(outcome: StepOutcome, storage: Storage) -> Mapping[str, dg.Metad
         else:
             shown[name] = dg.MetadataValue.float(value) if isinstance(value, float) else dg.MetadataValue.int(value)
     for name, stored in outcome.finished.objects.items():
-        kind = PICTURES.get(name[name.rfind(".") :])
-        if kind is not None and stored.size <= PICTURE_BYTES:
-            data = base64.b64encode(storage.get_bytes(stored.key)).decode()
-            shown[name] = dg.MetadataValue.md(f"![{name}](data:{kind};base64,{data})")
+        if name.endswith(PICTURES):
+            shown[name] = picture(storage.get_bytes(stored.key))
     rows = [
         dg.TableRecord({"object": stored.key, "bytes": stored.size}) for stored in outcome.finished.objects.values()
     ]
     shown["objects"] = dg.MetadataValue.table(rows)
     return shown
+
+
+def picture(data: bytes, *, at_most: tuple[int, int] = PICTURE_SIZE) -> dg.MetadataValue:
+    """A JPEG or PNG as Dagster shows it: embedded, no larger than `at_most` pixels."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(data)) as found:
+        kind = found.format or "PNG"
+        found.thumbnail(at_most)
+        out = io.BytesIO()
+        found.save(out, kind, optimize=True)
+    embedded = base64.b64encode(out.getvalue()).decode()
+    return dg.MetadataValue.md(f"![picture](data:image/{kind.lower()};base64,{embedded})")
 
 
 def upload_asset(

@@ -8,7 +8,7 @@ import dagster as dg
 import msgspec
 
 from cliply_assets.partitions import uploads
-from cliply_assets.pipeline import FAILURE_CODE, Pipeline, check_result, retry_policy, run_step, upload_of
+from cliply_assets.pipeline import FAILURE_CODE, Pipeline, check_result, picture, retry_policy, run_step, upload_of
 from cliply_assets.renders.making import Material, make_files, plan_render
 from cliply_assets.renders.records import ClipRecords, RenderVersion, clip_id
 from cliply_assets.renders.spec import spec_digest
@@ -210,8 +210,6 @@ def collect_renders(
 
 
 def _metadata(made: list[RenderedPart], storage: Storage) -> Mapping[str, dg.MetadataValue]:
-    import base64
-
     rows = [
         dg.TableRecord({"clip": part.clip, "title": part.title, "result": part.failure or "rendered"}) for part in made
     ]
@@ -220,22 +218,8 @@ def _metadata(made: list[RenderedPart], storage: Storage) -> Mapping[str, dg.Met
         shown["clips"] = dg.MetadataValue.table(rows)
     first = next((part.preview for part in made if part.preview is not None), None)
     if first is not None:
-        picture = base64.b64encode(small_jpeg(storage.get_bytes(first))).decode()
-        shown["best clip"] = dg.MetadataValue.md(f"![thumbnail](data:image/jpeg;base64,{picture})")
+        shown["best clip"] = picture(storage.get_bytes(first), at_most=(360, 640))
     return shown
-
-
-def small_jpeg(data: bytes) -> bytes:
-    """A picture small enough for an event row: at most 240 × 426 pixels."""
-    import io
-
-    from PIL import Image
-
-    with Image.open(io.BytesIO(data)) as picture:
-        picture.thumbnail((240, 426))
-        out = io.BytesIO()
-        picture.convert("RGB").save(out, "JPEG", quality=80)
-        return out.getvalue()
 
 
 @dg.graph_asset(
