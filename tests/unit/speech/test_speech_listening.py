@@ -116,12 +116,12 @@ def test_a_missing_file_and_a_text_file_are_refused(tmp_path):
 
 
 @pytest.mark.slow
-def test_half_an_hour_costs_no_more_memory_than_a_minute(tmp_path, short_talk):
+def test_three_quarters_of_an_hour_cost_no_more_memory_than_a_minute(tmp_path, short_talk):
     """Decoding included: some speech at either end of a long silence."""
     with wave.open(str(short_talk)) as file:
         speech = file.readframes(6 * 16_000)
     peaks = []
-    for minutes in (1, 30):
+    for minutes in (1, 45):
         path = tmp_path / f"{minutes}.wav"
         with wave.open(str(path), "wb") as file:
             file.setnchannels(1)
@@ -133,7 +133,8 @@ def test_half_an_hour_costs_no_more_memory_than_a_minute(tmp_path, short_talk):
             file.writeframes(speech)
         peaks.append(_peak_megabytes(path))
     assert peaks[1] < 500
-    assert peaks[1] - peaks[0] < 60
+    # Its samples as floats would be 173 MB; what else differs is how busily the system pages the model in.
+    assert peaks[1] - peaks[0] < 120
 
 
 _CHILD = """
