@@ -5,11 +5,11 @@ from collections.abc import Callable
 import msgspec
 
 from cliply_assets.steps.work import StepWork
-from cliply_assets.transcript.choose import Source, is_whole, plan_sources
+from cliply_assets.transcript.choose import Source, cut_to, is_whole, plan_sources
 from cliply_assets.transcript.embedded import extract_subtitles
 from cliply_assets.transcript.subtitles import read_transcript
 from cliply_resources.documents import MediaProxy, SourceVideo, Transcript
-from cliply_resources.errors import CallerError, MediaError, StepFailed
+from cliply_resources.errors import CallerError, DeadlineExceeded, MediaError, StepFailed
 from cliply_resources.progress import part_of
 from cliply_resources.speech import align_transcript, best_engine, transcribe_with_first_available
 from cliply_resources.speech.contract import no_speech
@@ -38,13 +38,13 @@ def find_transcript(work: StepWork, source: SourceVideo, proxy: MediaProxy) -> T
     for each in sources:
         try:
             found = _from(each, work, source)
-        except (CallerError, MediaError) as error:
-            if each.kind == "file":
+        except (CallerError, MediaError, StepFailed) as error:
+            if each.kind == "file" or isinstance(error, DeadlineExceeded):
                 raise
             passed_over.append(f"The {each.kind.replace('-', ' ')} could not be used: {error}")
             continue
         if each.kind in {"file", "engine"} or is_whole(found, proxy.duration):
-            return _timed(found, work, proxy, " ".join(passed_over))
+            return _timed(cut_to(found, proxy.duration), work, proxy, " ".join(passed_over))
         passed_over.append(f"The {each.kind.replace('-', ' ')} hold too little text to be all that is said.")
     if not proxy.has_audio:
         return no_speech("none", "the film has no sound")
@@ -57,12 +57,17 @@ def find_transcript(work: StepWork, source: SourceVideo, proxy: MediaProxy) -> T
 
 def _from(source: Source, work: StepWork, video: SourceVideo) -> Transcript:
     kinds: dict[str, Callable[[], Transcript]] = {
-        "file": lambda: msgspec.json.decode(work.storage.get_bytes(str(work.settings.transcript)), type=Transcript),
+        "file": lambda: _brought(work),
         "site-captions": lambda: _read(video.origin.captions or "" if video.origin else "", source, video),
         "embedded-subtitles": lambda: _embedded(source, work, video),
         "engine": lambda: _recognised(source, work),
     }
     return kinds[source.kind]()
+
+
+def _brought(work: StepWork) -> Transcript:
+    found = msgspec.json.decode(work.storage.get_bytes(str(work.settings.transcript)), type=Transcript)
+    return msgspec.structs.replace(found, language=work.settings.language or found.language)
 
 
 def _read(text: str, source: Source, video: SourceVideo) -> Transcript:
