@@ -51,7 +51,7 @@ from contextlib import asynccontextmanager
 from functools import cache
 from typing import Any
 
-from anyio import to_thread
+from anyio import CancelScope, create_task_group, to_thread
 from litestar import Litestar, Request
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
@@ -59,14 +59,19 @@ from litestar.di import Provide
 from litestar.exceptions import ImproperlyConfiguredException
 from litestar.handlers import BaseRouteHandler
 
+from cliply_api.administration.routes import routes as admin_routes
 from cliply_api.auth.guards import requirement_of
 from cliply_api.auth.keys import KeyRing
 from cliply_api.auth.middleware import CSRF_HEADER, WORKSPACE_HEADER, Authentication
 from cliply_api.auth.passwords import Passwords
 from cliply_api.auth.principal import Principal
+from cliply_api.background import housekeeping
 from cliply_api.errors import Unauthenticated, as_reply
+from cliply_api.identity.routes import account_routes, auth_routes
+from cliply_api.identity.sign_in import SignIns
 from cliply_api.logs import configure_logs
 from cliply_api.system.routes import routes as system_routes
+from cliply_api.tokens.routes import routes as token_routes
 from cliply_api.web.document import build_document, document_routes, openapi_config
 from cliply_api.web.facts import RequestFacts, facts_of
 from cliply_api.web.idempotency import HEADER, Idempotency
@@ -74,13 +79,24 @@ from cliply_api.web.outermost import Outermost
 from cliply_api.web.pages import provide_page
 from cliply_api.web.responses import ApiResponse
 from cliply_api.web.sessions import provide_identity, provide_session
+from cliply_api.workspaces.routes import invitation_routes
+from cliply_api.workspaces.routes import routes as workspace_routes
 from cliply_resources.database import Database
+from cliply_resources.mail import open_mailer
 from cliply_resources.settings import Settings, get_settings
 from cliply_resources.storage import Storage, open_storage
 
 __all__ = ["ROUTES", "create_app"]
 
-ROUTES: tuple[Any, ...] = (system_routes,)
+ROUTES: tuple[Any, ...] = (
+    auth_routes,
+    account_routes,
+    token_routes,
+    workspace_routes,
+    invitation_routes,
+    admin_routes,
+    system_routes,
+)
 """The areas' routers."""
 
 MAX_FORM_PARTS = 10
@@ -101,6 +117,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
             "page": Provide(provide_page, sync_to_thread=False),
             "settings": Provide(provide_settings, sync_to_thread=False),
             "database": Provide(provide_database, sync_to_thread=False),
+            "sign_ins": Provide(provide_sign_ins, sync_to_thread=False),
             "storage": Provide(provide_storage, sync_to_thread=False),
         },
         exception_handlers={Exception: as_reply},
@@ -128,11 +145,16 @@ async def _running(app: Litestar) -> AsyncGenerator[None, None]:
     app.state.database = database
     app.state.storage = _once(lambda: open_storage(settings))
     app.state.key_ring = KeyRing(database, settings)
-    app.state.passwords = Passwords(settings)
+    app.state.sign_ins = SignIns(database, app.state.key_ring, Passwords(settings), settings)
+    app.state.mailer = open_mailer(settings)
     try:
-        yield
+        async with create_task_group() as tasks:
+            tasks.start_soon(housekeeping, database, app.state.mailer, settings)
+            yield
+            tasks.cancel_scope.cancel()
     finally:
-        await to_thread.run_sync(database.close)
+        with CancelScope(shield=True):
+            await to_thread.run_sync(database.close)
 
 
 def _cors(settings: Settings) -> CORSConfig | None:
@@ -187,6 +209,12 @@ def provide_settings(request: Request[Any, Any, Any]) -> Settings:
 def provide_database(request: Request[Any, Any, Any]) -> Database:
     """The dependency `database`, for streams that outlive their request's session."""
     found: Database = request.app.state.database
+    return found
+
+
+def provide_sign_ins(request: Request[Any, Any, Any]) -> SignIns:
+    """The dependency `sign_ins`."""
+    found: SignIns = request.app.state.sign_ins
     return found
 
 

@@ -105,7 +105,7 @@ class Settings(BaseSettings):
     register_per_hour: int = Field(default=3, ge=1)
     """Accounts from one network address."""
     mails_per_hour: int = Field(default=5, ge=1)
-    """Mails that one address can be made to receive."""
+    """Mails that can be asked for from one network address, and that one mailbox can be made to receive."""
     user_requests_per_minute: int = Field(default=100, ge=1)
     workspace_requests_per_minute: int = Field(default=1000, ge=1)
 

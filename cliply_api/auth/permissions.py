@@ -21,6 +21,7 @@ Permission = Literal[
     "event.read",
     "search.read",
     "member.leave",
+    "token.own",
     "upload.write",
     "upload.delete",
     "clip.edit",
@@ -33,7 +34,6 @@ Permission = Literal[
     "post.read",
     "post.request",
     "account.read",
-    "token.own",
     "post.publish",
     "post.delete",
     "account.connect",
@@ -62,6 +62,7 @@ ADDED: dict[Role, tuple[Permission, ...]] = {
         "brand.read",
         "event.read",
         "search.read",
+        "token.own",
     ),
     "editor": (
         "upload.write",
@@ -77,7 +78,6 @@ ADDED: dict[Role, tuple[Permission, ...]] = {
         "post.request",
         "account.read",
         "usage.read",
-        "token.own",
     ),
     "admin": (
         "post.publish",

@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 from typing import Any
 
 from litestar import Litestar, Request, get
@@ -12,6 +13,7 @@ from litestar.routes import HTTPRoute
 from cliply_api.auth.guards import Requirement, public, requirement_of
 from cliply_api.auth.middleware import COOKIE, WORKSPACE_HEADER
 from cliply_api.errors import ErrorCode
+from cliply_api.web.fields import Request as RequestBody
 from cliply_api.web.idempotency import HEADER, MAX_KEY_LENGTH
 from cliply_api.web.responses import ApiResponse
 
@@ -31,6 +33,8 @@ ERRORS = {
 }
 AnyRequest = Request[Any, Any, Any]
 
+PAGE_NAME = re.compile(r"Page_(?:\w+\.)*(\w+)_(?=\")")
+"""What the generator makes of `Page[…]`."""
 ERROR_REF = {"$ref": "#/components/schemas/ErrorReply"}
 CONTENT_SECURITY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
 
@@ -75,9 +79,14 @@ def build_document(app: Litestar, config: OpenAPIConfig) -> dict[str, Any]:
     generator.on_app_init(AppConfig(openapi_config=config))
     for route in app.routes:
         generator.receive_route(route)
-    document = generator.provide_openapi_schema()
+    document: dict[str, Any] = json.loads(
+        PAGE_NAME.sub(r"PageOf\1", json.dumps(generator.provide_openapi_schema(), default=str))
+    )
     schemas = document["components"].setdefault("schemas", {})
     schemas.update(_error_schemas())
+    for incoming in _incoming(RequestBody):
+        if incoming in schemas:
+            schemas[incoming]["additionalProperties"] = False
     for route in app.routes:
         if isinstance(route, HTTPRoute):
             for handler, _ in route.route_handler_map.values():
@@ -86,6 +95,12 @@ def build_document(app: Litestar, config: OpenAPIConfig) -> dict[str, Any]:
                     if operation is not None:
                         _complete(operation, method, handler, bool(route.path_parameters))
     return document
+
+
+def _incoming(base: type[Any]) -> set[str]:
+    """Names of all structs that refuse unknown fields, which Litestar's generator does not say of them."""
+    kinds: list[type[Any]] = base.__subclasses__()
+    return {kind.__name__ for kind in kinds}.union(*(_incoming(kind) for kind in kinds))
 
 
 def _complete(operation: dict[str, Any], method: str, handler: Any, has_path: bool) -> None:

@@ -1,6 +1,5 @@
 """What is known about the request at hand, from its first byte to its log line."""
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,20 +13,23 @@ __all__ = ["RequestFacts", "facts_of"]
 KEY = "cliply"
 
 
-@dataclass(slots=True)
 class RequestFacts:
-    """Filled in as the request goes through the layers."""
+    """Filled in as the request goes through the layers.
 
-    request_id: str = ""
-    address: str = ""
-    """Of the caller; behind a trusted proxy, what that proxy says."""
-    principal: "Principal | None" = None
-    response: "ASGIResponse | None" = None
-    """What the handler answered, before the transaction is committed and before the first byte is sent."""
-    claim: "Claim | None" = None
-    """The idempotency key that this request holds."""
-    entered: bool = field(default=False)
-    """Whether the handler's dependencies were made, that is, whether it was the handler (or its arguments) that failed."""
+    A plain class: what handlers are given is checked against its type, and a dataclass would be taken apart for that.
+    """
+
+    def __init__(self, *, request_id: str = "", address: str = "") -> None:
+        self.request_id = request_id
+        self.address = address
+        """Of the caller; behind a trusted proxy, what that proxy says."""
+        self.principal: Principal | None = None
+        self.response: ASGIResponse | None = None
+        """What the handler answered, before the transaction is committed and before the first byte is sent."""
+        self.claim: Claim | None = None
+        """The idempotency key that this request holds."""
+        self.entered = False
+        """Whether the handler's dependencies were made, that is, whether it was the handler (or its arguments) that failed."""
 
 
 def facts_of(scope: Any) -> RequestFacts:

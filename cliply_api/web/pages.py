@@ -8,14 +8,13 @@ def list_clips(session: NamedDependency[Session], page: NamedDependency[PageRequ
 
 import base64
 import binascii
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 import sqlalchemy as sa
-from litestar.params import FromQuery
-from msgspec import Meta
+from litestar.params import QueryParameter
 from sqlalchemy.orm import Session
 
 from cliply_resources.errors import CallerError
@@ -28,6 +27,7 @@ MAX_PAGE = 100_000
 """Beyond it the database would count rows for seconds; a cursor has no such end."""
 
 T = TypeVar("T")
+Row = TypeVar("Row")
 
 
 class Page(msgspec.Struct, Generic[T], kw_only=True, omit_defaults=True):
@@ -61,18 +61,26 @@ class PageRequest:
         pages = -(-total // self.limit)
         return Page(data=data, total=total, page=self.page, pages=pages, next_cursor=next_cursor)
 
+    def page_of_rows(
+        self, rows: Sequence[Row], view: Callable[[Row], T], total: int, sort_key: Callable[[Row], tuple[Any, ...]]
+    ) -> Page[T]:
+        """A page with a cursor that starts after its last row; none where the rows did not fill the page."""
+        follows = encode_cursor(*sort_key(rows[-1])) if len(rows) == self.limit else None
+        return self.page_of([view(row) for row in rows], total, follows)
+
     def after(self, *kinds: type) -> list[Any] | None:
         """The values that the cursor holds, converted to `kinds`; nothing without a cursor."""
         return None if self.cursor is None else decode_cursor(self.cursor, *kinds)
 
 
 def provide_page(
-    page: FromQuery[Annotated[int, Meta(ge=1, le=MAX_PAGE)]] = 1,
-    limit: FromQuery[Annotated[int, Meta(ge=1, le=MAX_LIMIT)]] = DEFAULT_LIMIT,
-    cursor: FromQuery[Annotated[str, Meta(max_length=500, pattern=r"^[A-Za-z0-9_-]*$")] | None] = None,
+    # Not named `page`, which is this dependency's own name: it would depend on itself.
+    number: Annotated[int, QueryParameter(name="page", ge=1, le=MAX_PAGE)] = 1,
+    limit: Annotated[int, QueryParameter(name="limit", ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT,
+    cursor: Annotated[str | None, QueryParameter(name="cursor", max_length=500, pattern=r"^[A-Za-z0-9_-]*$")] = None,
 ) -> PageRequest:
     """The dependency `page`."""
-    return PageRequest(page, limit, cursor)
+    return PageRequest(number, limit, cursor)
 
 
 def encode_cursor(*values: Any) -> str:

@@ -1,60 +1,20 @@
-"""A running application over a real database, and people who use it."""
+"""A running application over a real database, and two people who use it."""
 
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psycopg
 import pytest
 from litestar.testing import TestClient
-from pydantic import SecretStr
 
-from cliply_api.app import create_app
+sys.path.insert(0, str(Path(__file__).parent))
+
+from api_people import Person, relaxed, running, sign_up
+
 from cliply_resources.settings import Settings
-
-PASSWORD = "correct horse battery staple"
-
-
-@dataclass
-class Person:
-    """Somebody who signed up; `api` sends their access token."""
-
-    email: str
-    user_id: str
-    workspace_id: str
-    access_token: str
-    refresh_token: str
-    api: httpx.Client
-    headers: dict[str, str] = field(default_factory=dict)
-
-
-def relaxed(url: str, home: Path, **changes: Any) -> Settings:
-    """Settings whose limits and hashing do not slow tests down."""
-    return Settings(
-        home=home,
-        database_url=SecretStr(url),
-        **{
-            "password_memory_kib": 8,
-            "password_passes": 1,
-            "login_per_minute": 10_000,
-            "register_per_hour": 10_000,
-            "mails_per_hour": 10_000,
-            "user_requests_per_minute": 100_000,
-            "workspace_requests_per_minute": 100_000,
-            **changes,
-        },
-    )
-
-
-@contextmanager
-def running(settings: Settings) -> Iterator[TestClient]:
-    """A client of an application with its lifespan; https, so that Secure cookies come back."""
-    client = TestClient(create_app(settings), base_url="https://cliply.test", raise_server_exceptions=False)
-    with client:
-        yield client
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +54,15 @@ def ask(shared_url: str) -> Iterator[Callable[..., list[Any]]]:
             return cursor.fetchall() if cursor.description else []
 
         yield asking
+
+
+@pytest.fixture(scope="module")
+def ada(client: TestClient) -> Person:
+    """Somebody with an account, and the owner of a workspace."""
+    return sign_up(client, "ada")
+
+
+@pytest.fixture(scope="module")
+def stranger(client: TestClient) -> Person:
+    """Somebody else, with a workspace of their own."""
+    return sign_up(client, "stranger")

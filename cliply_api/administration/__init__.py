@@ -1,0 +1,1 @@
+"""For whoever looks after the whole installation. Everything here is written down."""

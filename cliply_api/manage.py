@@ -1,0 +1,54 @@
+"""What is done from the machine's own command line: `python -m cliply_api.manage --help`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from cliply_api.auth.keys import rotate
+from cliply_api.web.audit import log_identity
+from cliply_api.web.facts import RequestFacts
+from cliply_resources.database import Database, User
+from cliply_resources.errors import CliplyError, NotFound
+from cliply_resources.settings import Settings, get_settings
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None, settings: Settings | None = None) -> int:
+    """Runs one command and returns its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m cliply_api.manage", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, what in (("grant-admin", "make an account a system admin"), ("revoke-admin", "take that away again")):
+        commands.add_parser(name, help=what).add_argument("email")
+    commands.add_parser("rotate-keys", help="sign access tokens with a new key from now on; nobody is signed out")
+    chosen = parser.parse_args(arguments)
+    used = settings or get_settings()
+    try:
+        with Database.open(used) as database:
+            if chosen.command == "rotate-keys":
+                said = f"Key {rotate(database, used)} signs in {used.key_publication_seconds:g} s."
+            else:
+                said = _set_admin(database, chosen.email, admin=chosen.command == "grant-admin")
+    except CliplyError as failure:
+        sys.stderr.write(f"{failure}\n")
+        return 1
+    sys.stdout.write(f"{said}\n")
+    return 0
+
+
+def _set_admin(database: Database, email: str, *, admin: bool) -> str:
+    with database.identity() as session:
+        changed = session.scalar(
+            sa.update(User).where(User.email == email.lower()).values(is_admin=admin).returning(User.id)
+        )
+        if changed is None:
+            raise NotFound(f"There is no account {email}.")
+        action = "admin.granted" if admin else "admin.revoked"
+        log_identity(session, RequestFacts(request_id="command line"), action, user_id=changed)
+    return f"{email} is {'a' if admin else 'no'} system admin now."
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""API tokens: a program's own keys to one workspace."""

@@ -1,0 +1,113 @@
+"""Applications over a real database, people who use them, and their mail."""
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from email import message_from_bytes, policy
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+from litestar.testing import TestClient
+from pydantic import SecretStr
+
+from cliply_api.app import create_app
+from cliply_api.identity.mailing import send_due_mails
+from cliply_resources.settings import Settings
+
+PASSWORD = "correct horse battery staple"
+
+
+@dataclass
+class Person:
+    """Somebody who signed up; their requests carry the access token, and the workspace where one is named."""
+
+    client: TestClient
+    email: str
+    user_id: str
+    workspace_id: str
+    access_token: str
+    refresh_token: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def __call__(self, method: str, path: str, **options: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self.access_token}", **self.headers, **options.pop("headers", {})}
+        return self.client.request(method, path, headers=headers, **options)
+
+    def within(self, workspace_id: str) -> "Person":
+        """The same person in another workspace."""
+        return replace(self, workspace_id=workspace_id, headers={"X-Workspace-Id": workspace_id})
+
+
+def sign_up(client: TestClient, name: str = "ada") -> Person:
+    """A new account with its own workspace."""
+    email = f"{name}-{uuid4().hex[:12]}@example.com"
+    reply = client.post("/api/auth/register", json={"email": email, "password": PASSWORD, "name": name})
+    assert reply.status_code == 201, reply.text
+    found = reply.json()
+    return Person(
+        client, email, found["user"]["id"], found["workspace_id"], found["access_token"], found["refresh_token"]
+    )
+
+
+def fresh_mail(client: TestClient, recipient: str, containing: str = "") -> str:
+    """Sends what is queued; the newest mail to the address that contains the words, whole."""
+    state = client.app.state
+    send_due_mails(state.database, state.mailer, state.settings, at_most=1000)
+    deadline = time.monotonic() + 5
+    while True:
+        mails = sorted(state.mailer.folder.glob("*.eml"), reverse=True) if state.mailer.folder.exists() else []
+        for path in mails:
+            message = message_from_bytes(path.read_bytes(), policy=policy.default)
+            if message["To"] == recipient and containing in message.get_content():
+                return str(message.get_content())
+        # The application's own background task may be in the middle of sending it.
+        assert time.monotonic() < deadline, f"no mail to {recipient}"
+        time.sleep(0.02)
+
+
+def link_secret(mail: str) -> str:
+    """The secret in a mail's link."""
+    return re.search(r"#token=(\S+)", mail).group(1)
+
+
+def join(client: TestClient, owner: Person, role: str, name: str = "ben") -> Person:
+    """A new account that came by an invitation of `owner`, in the owner's workspace."""
+    guest = sign_up(client, name)
+    invited = owner(
+        "POST", f"/api/workspaces/{owner.workspace_id}/invitations", json={"email": guest.email, "role": role}
+    )
+    assert invited.status_code == 201, invited.text
+    token = link_secret(fresh_mail(client, guest.email, "/invitation"))
+    accepted = guest("POST", "/api/invitations/accept", json={"token": token})
+    assert accepted.status_code == 200, accepted.text
+    return guest.within(owner.workspace_id)
+
+
+def relaxed(url: str, home: Path, **changes: Any) -> Settings:
+    """Settings whose limits and hashing do not slow tests down."""
+    return Settings(
+        home=home,
+        database_url=SecretStr(url),
+        **{
+            "password_memory_kib": 8,
+            "password_passes": 1,
+            "login_per_minute": 10_000,
+            "register_per_hour": 10_000,
+            "mails_per_hour": 10_000,
+            "user_requests_per_minute": 100_000,
+            "workspace_requests_per_minute": 100_000,
+            **changes,
+        },
+    )
+
+
+@contextmanager
+def running(settings: Settings) -> Iterator[TestClient]:
+    """A client of an application with its lifespan; https, so that Secure cookies come back."""
+    client = TestClient(create_app(settings), base_url="https://cliply.test", raise_server_exceptions=False)
+    with client:
+        yield client
