@@ -82,15 +82,15 @@ def _scaled(percent: float) -> str:
 
 
 def _tint(phrase: PlacedPhrase, scene: _Scene) -> Iterator[Event]:
-    """The whole phrase stands; the spoken word takes the active colour and swells, then eases back."""
+    """The whole phrase stands; the spoken word takes the active colour and swells."""
     largest = 100 * scene.look.active_scale
     active = f"\\1c{_colour(scene.look.active_colour)}\\t(0,{_SWELL},{_scaled(largest)})"
     for placed in phrase.words:
         text, place, face = escaped(placed.word.text), _at(placed, phrase), placed.word.face
         yield Event(_WORD, phrase.first_frame, placed.first_frame, face, f"{{{place}}}{text}")
         yield Event(_ACTIVE, placed.first_frame, placed.following_frame, face, f"{{{place}{active}}}{text}")
-        rest = f"{_scaled(largest)}\\t(0,{_SETTLE},{_scaled(100)})" if largest > 100 else ""
-        yield Event(_WORD, placed.following_frame, phrase.end_frame, face, f"{{{place}{rest}}}{text}")
+        # It falls back at once: easing would draw its outline anew for three more frames, which costs more than it shows.
+        yield Event(_WORD, placed.following_frame, phrase.end_frame, face, f"{{{place}}}{text}")
 
 
 def _fill(phrase: PlacedPhrase, scene: _Scene) -> Iterator[Event]:

@@ -29,6 +29,7 @@ _QUALITY = 88  # JPEG; above this files grow and eyes see nothing
 _PITCH = 1.12  # line distance in em
 _STROKE = 0.055  # of the em
 _SHADE = 0.72  # darkness under the title, 0 to 1
+_LONGEST_RAMP, _SHORTEST_RAMP = 0.22, 0.1  # of the height: long enough to have no visible edge; shorter beside a face
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,8 @@ def draw_title(picture: "Image", title: str, *, look: CaptionLook, face: Region 
     block = pitch * len(title_set.lines)
     high = _belongs_above(face, (bottom - block) / height, (top + block) / height)
     first = top + title_set.em * 0.45 if high else bottom - block
-    shaded = _shade(picture, first - title_set.em * 0.9, first + block + title_set.em * 0.5, high=high)
+    edges = (first - title_set.em * 0.9, first + block + title_set.em * 0.5)
+    shaded = _shade(picture, edges, high=high, face=face)
     draw = ImageDraw.Draw(shaded)
     pillow_font = _pillow(font, title_set.em)
     accent = look.active_colour if look.active_colour != look.colour or look.box is None else look.box.colour
@@ -158,15 +160,18 @@ def _bar(draw: object, left: float, right: float, y: float, em: int, colour: str
     draw.rounded_rectangle((middle - half, y, middle + half, y + thick), radius=thick / 2, fill=colour)
 
 
-def _shade(picture: "Image", top: float, bottom: float, *, high: bool) -> "Image":
-    """Darkens smoothly towards the title and on to the edge behind it."""
+def _shade(picture: "Image", edges: tuple[float, float], *, high: bool, face: Region | None) -> "Image":
+    """Darkens smoothly towards the title (between `edges`) and on to the picture's edge behind it, but not the face."""
     import numpy as np
     from PIL import Image
 
     height = picture.size[1]
     rows = np.arange(height, dtype=np.float32)
-    ramp = 0.22 * height  # long enough to have no visible edge
-    dark = (bottom + ramp - rows) / ramp if high else (rows - top + ramp) / ramp
+    ramp = _LONGEST_RAMP * height
+    if face is not None:
+        free = face[1] * height - edges[1] if high else edges[0] - face[3] * height
+        ramp = min(ramp, max(free, _SHORTEST_RAMP * height))
+    dark = (edges[1] + ramp - rows) / ramp if high else (rows - edges[0] + ramp) / ramp
     smooth = np.clip(dark, 0, 1)
     keep = 1 - _SHADE * smooth * smooth * (3 - 2 * smooth)
     pixels = np.asarray(picture, dtype=np.float32) * keep[:, None, None]

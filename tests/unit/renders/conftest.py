@@ -74,6 +74,15 @@ def read_film(path: Path) -> np.ndarray:
         return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
 
 
+def listen(path: Path) -> np.ndarray:
+    """The left channel of a film's sound, -1 to 1, as a player hears it: from the first moment of the picture."""
+    import av
+
+    with av.open(str(path)) as container:
+        frames = [(frame.pts, frame.to_ndarray()[0]) for frame in container.decode(audio=0)]
+    return np.concatenate([samples[max(0, -pts) :] for pts, samples in frames])
+
+
 def media_of(
     *, seconds: float, rate: str = "30/1", width: int = WIDTH, height: int = HEIGHT, sound: bool = True, **video: object
 ) -> SourceMedia:
@@ -138,6 +147,7 @@ class Films:
     frame = staticmethod(numbered_frame)
     write = staticmethod(write_film)
     read = staticmethod(read_film)
+    listen = staticmethod(listen)
     media = staticmethod(media_of)
     rest = staticmethod(rest)
     spec = staticmethod(make_spec)

@@ -275,6 +275,42 @@ def test_a_variable_rate_film_shows_what_a_player_shows(films, tmp_path):
     assert [films.number_of(picture) for picture in pictures] == shown
 
 
+def test_sound_and_picture_stay_together(films, tmp_path):
+    # The picture turns bright on frame 40, and a tone begins with it.
+    tone = "aevalsrc=0.3*gte(t\\,40/30)*sin(2*PI*1000*t)+0.001*sin(2*PI*200*t):s=48000"
+    pictures = [films.frame(0 if k < 40 else 90) for k in range(75)]
+    source = films.write(tmp_path / "clap.mp4", pictures, sound=("-f", "lavfi", "-i", tone))
+    spec = films.spec(films.media(seconds=2.5), start=26 / 30, end=2.4, camera=(films.rest(46),))
+
+    rendered = render(spec, source, tmp_path / "out")
+
+    bright = np.flatnonzero(gray(films.read(rendered.path)).mean(axis=(1, 2)) > 100)
+    sound = films.listen(rendered.path)
+    loud = np.flatnonzero(np.abs(sound) > 0.3 * np.abs(sound).max())
+    assert bright[0] == 14
+    assert loud[0] / 48000 == pytest.approx(14 / 30, abs=0.004)
+    assert len(sound) / 48000 == pytest.approx(46 / 30, abs=1024 / 48000)
+
+
+def test_a_recording_that_changes_its_picture_size_midway_keeps_its_frames(films, tmp_path):
+    streams = ("-c:v", "libx264", "-qp", "0", "-preset", "ultrafast", "-bf", "0", "-f", "mpegts")
+    small = films.write(tmp_path / "a.ts", [films.frame(k) for k in range(30)], sound=(), output=streams)
+    large = films.write(
+        tmp_path / "b.ts",
+        [films.frame(k, width=640, height=360) for k in range(30, 60)],
+        sound=(),
+        output=(*streams, "-output_ts_offset", "1"),
+    )
+    source = tmp_path / "both.ts"
+    source.write_bytes(small.read_bytes() + large.read_bytes())
+    move = CameraMove(layout="crop", first_frame=0, frames=40, width=90, height=160, x=tuple(range(40)), y=(0,))
+    spec = films.spec(films.media(seconds=2.0, sound=False), start=10 / 30, end=50 / 30, camera=(move,))
+
+    film = gray(films.read(render(spec, source, tmp_path / "out").path))
+
+    assert [films.number_of(picture) for picture in film] == list(range(10, 50))
+
+
 @pytest.mark.parametrize("rate", ["30000/1001", "25", "60"])
 def test_every_rate_starts_on_its_frame(films, tmp_path, rate):
     source = films.write(tmp_path / "film.mp4", [films.frame(k) for k in range(70)], rate=rate)
