@@ -29,11 +29,12 @@ echo "Setting up .venv (about 2.5 GB, one to three minutes)"
 [ -x .venv/bin/python ] || "$python" -m venv .venv
 if [ ! -x .venv/bin/uv ]; then
     .venv/bin/python -m ensurepip >/dev/null
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check uv
+    .venv/bin/python -m pip install -qq --disable-pip-version-check uv
 fi
 # Without compiled bytecode every process pays 1 to 2 s at each start.
 unset PYTHONDONTWRITEBYTECODE
 export VIRTUAL_ENV="$PWD/.venv" UV_COMPILE_BYTECODE=1
 .venv/bin/uv pip sync --quiet --require-hashes requirements.lock
 .venv/bin/uv pip install --quiet --no-deps --no-build-isolation --editable .
+.venv/bin/python -m compileall -q cliply_assets cliply_api cliply_resources sensors schedules
 touch .venv/.ready

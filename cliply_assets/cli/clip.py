@@ -75,7 +75,9 @@ def _make_clips(request: Request, settings: Settings, console: Console) -> Exit:
     ffmpeg_version()
     source = inspect_source(request.source, settings, console)
     brought = _read_brought(request.transcript) if request.transcript is not None else None
-    folder = request.out or _default_folder(source.path.stem if isinstance(source, FileSource) else "clips")
+    folder = (
+        request.out or _default_folder(source.path.stem if isinstance(source, FileSource) else "clips")
+    ).absolute()
     check_folder(folder)
     with ExitStack() as stack:
         with console.status("Opening the database"):

@@ -59,6 +59,8 @@ def generate_sample(
     if seconds is not None and seconds < _SHORTEST:
         raise CallerError(f"The sample film cannot be {seconds:g} s long; choose {_SHORTEST:g} s or more.")
     truth = film_truth(load_speech_truth(), seconds=seconds, height=height)
+    # ffmpeg works in a folder of its own, from which a relative path would lead elsewhere.
+    into = into.absolute()
     into.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".sample-", dir=into) as name:
         folder = Path(name)

@@ -112,3 +112,10 @@ def test_an_impossible_film_is_refused_in_words(tmp_path, seconds, height):
     with pytest.raises(CallerError, match="cannot be"):
         generate_sample(tmp_path, seconds=seconds, height=height)
     assert list(Path(tmp_path).iterdir()) == []
+
+
+def test_a_folder_may_be_named_relative_to_where_one_stands(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    film = generate_sample(Path("demo"), seconds=2, height=180)
+    assert film == tmp_path / "demo" / FILM_NAME
+    assert film.is_file()
