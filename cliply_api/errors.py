@@ -168,14 +168,21 @@ OF_STATUS = {
     415: (ErrorCode.UNSUPPORTED_MEDIA_TYPE, "Send the body as application/json."),
     429: (ErrorCode.RATE_LIMITED, "These are too many requests. Try again later."),
 }
+UNREADABLE = (UnicodeDecodeError, RecursionError)
+"""What the decoder raises, besides its own errors, for bytes that are no UTF-8 and for a hundred thousand brackets."""
 RETRY_SECONDS = 2.0
 """Where nobody knows better: a database that restarts is back by then."""
 
 
 def as_reply(request: Request[Any, Any, Any], error: Exception) -> ApiResponse[ErrorReply]:
     """The answer to any exception; what nobody foresaw is logged whole and told as INTERNAL_ERROR."""
-    status, body, headers = _judge(_innermost(error))
-    body.trace_id = facts_of(request.scope).request_id
+    facts = facts_of(request.scope)
+    found = _innermost(error)
+    if isinstance(found, UNREADABLE) and not facts.entered:
+        status, body, headers = 400, _body(ErrorCode.VALIDATION_FAILED, "The body is no JSON that can be read."), {}
+    else:
+        status, body, headers = _judge(found)
+    body.trace_id = facts.request_id
     return ApiResponse(ErrorReply(error=body), status_code=status, headers=headers, media_type="application/json")
 
 
@@ -218,7 +225,7 @@ def _judge_http(error: HTTPException) -> tuple[int, ErrorBody, dict[str, str]]:
         message = "The request is not understood; see the details."
         return 400, _body(ErrorCode.VALIDATION_FAILED, message, _details(error)), headers
     if error.status_code == 400:
-        return 400, _body(ErrorCode.VALIDATION_FAILED, f"The request is not understood: {error.detail}"), headers
+        return 400, _body(ErrorCode.VALIDATION_FAILED, f"The request is not understood: {error.detail}."), headers
     if error.status_code >= 500:
         log.error("unforeseen", exc_info=error)
     fallback = (ErrorCode.INTERNAL_ERROR, "Something went wrong on our side; it was written down.")

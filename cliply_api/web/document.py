@@ -13,6 +13,7 @@ from litestar.routes import HTTPRoute
 from cliply_api.auth.guards import Requirement, public, requirement_of
 from cliply_api.auth.middleware import COOKIE, WORKSPACE_HEADER
 from cliply_api.errors import ErrorCode
+from cliply_api.web.examples import example_of
 from cliply_api.web.fields import Request as RequestBody
 from cliply_api.web.idempotency import HEADER, MAX_KEY_LENGTH
 from cliply_api.web.responses import ApiResponse
@@ -93,7 +94,7 @@ def build_document(app: Litestar, config: OpenAPIConfig) -> dict[str, Any]:
                 for method in handler.http_methods:
                     operation = document["paths"].get(route.path_format, {}).get(method.lower())
                     if operation is not None:
-                        _complete(operation, method, handler, bool(route.path_parameters))
+                        _complete(operation, method, handler, schemas, has_path=bool(route.path_parameters))
     return document
 
 
@@ -103,7 +104,7 @@ def _incoming(base: type[Any]) -> set[str]:
     return {kind.__name__ for kind in kinds}.union(*(_incoming(kind) for kind in kinds))
 
 
-def _complete(operation: dict[str, Any], method: str, handler: Any, has_path: bool) -> None:
+def _complete(operation: dict[str, Any], method: str, handler: Any, schemas: dict[str, Any], *, has_path: bool) -> None:
     requirement = requirement_of(handler) or Requirement("signed_in")
     responses = operation.setdefault("responses", {})
     wanted = {400, 429, 500, 503} if method != "GET" or operation.get("parameters") else {429, 500, 503}
@@ -130,17 +131,20 @@ def _complete(operation: dict[str, Any], method: str, handler: Any, has_path: bo
         operation.setdefault("parameters", []).append(
             _header(HEADER, {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH, "pattern": "^[!-~]+$"})
         )
-    _exemplify(operation, handler)
+    _exemplify(operation, handler, schemas)
 
 
-def _exemplify(operation: dict[str, Any], handler: Any) -> None:
-    for status, example in (handler.opt.get("examples") or {}).items():
-        if status == "body":
-            content = operation.get("requestBody", {}).get("content", {})
-        else:
-            content = operation["responses"].get(str(status), {}).get("content", {})
-        for media in content.values():
-            media["example"] = example
+def _exemplify(operation: dict[str, Any], handler: Any, schemas: dict[str, Any]) -> None:
+    """The handler's own examples (`opt={"examples": {"body": …, 201: …}}`), and for the rest made-up ones."""
+    given = handler.opt.get("examples") or {}
+    if "204" in operation["responses"]:
+        operation["responses"]["204"].pop("content", None)
+    bodies = {"body": operation.get("requestBody", {}), **operation["responses"]}
+    for place, body in bodies.items():
+        example = given.get(place if place == "body" else int(place))
+        for media in body.get("content", {}).values():
+            if "example" not in media:
+                media["example"] = example if example is not None else example_of(media["schema"], schemas)
 
 
 def _header(name: str, schema: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,249 @@
+"""What must hold for every handler, asked of the application so that a new one cannot escape."""
+
+import json
+import re
+from uuid import uuid4
+
+import pytest
+from api_people import sign_up
+from litestar import get
+from litestar.exceptions import ImproperlyConfiguredException
+from litestar.routes import HTTPRoute
+from msgspec import Struct
+
+from cliply_api import app as application
+from cliply_api.app import create_app
+from cliply_api.auth.guards import public, requirement_of
+from cliply_api.auth.permissions import ROLES, permissions_of, table
+from cliply_api.web.fields import Request
+from cliply_resources.settings import Settings
+
+PUBLIC = {
+    "GET /api/docs",
+    "GET /api/health",
+    "GET /api/openapi.json",
+    "GET /api/readyz",
+    "POST /api/auth/email/verify",
+    "POST /api/auth/login",
+    "POST /api/auth/password/forgot",
+    "POST /api/auth/password/reset",
+    "POST /api/auth/refresh",
+    "POST /api/auth/register",
+}
+"""Reviewed: everybody may call these."""
+
+
+@pytest.fixture(scope="module")
+def app():
+    return create_app(Settings())
+
+
+@pytest.fixture(scope="module")
+def handlers(app):
+    """`METHOD /path` of everything that can be called, and its handler."""
+    return {
+        f"{method} {route.path_format}": handler
+        for route in app.routes
+        if isinstance(route, HTTPRoute)
+        for handler, _ in route.route_handler_map.values()
+        for method in handler.http_methods
+        if method != "OPTIONS"
+    }
+
+
+@pytest.fixture(scope="module")
+def document(app):
+    return app.state.document()
+
+
+def filled(path, value=None):
+    return re.sub(r"\{[^}]+\}", lambda _: str(value or uuid4()), path)
+
+
+def test_every_handler_says_who_may_call_it(handlers):
+    assert [name for name, handler in handlers.items() if requirement_of(handler) is None] == []
+
+
+def test_a_handler_that_does_not_say_so_keeps_the_application_from_starting(monkeypatch):
+    @get("/api/forgotten", sync_to_thread=False)
+    def forgotten() -> None: ...
+
+    @get("/api/undecided", guards=[public(), public()], sync_to_thread=False)
+    def undecided() -> None: ...
+
+    for careless in (forgotten, undecided):
+        monkeypatch.setattr(application, "ROUTES", (careless,))
+        with pytest.raises(ImproperlyConfiguredException, match="must name exactly one of"):
+            create_app(Settings())
+
+
+def test_what_everybody_may_call_is_what_was_reviewed(handlers):
+    assert {name for name, handler in handlers.items() if requirement_of(handler).kind == "public"} == PUBLIC
+
+
+def test_everything_else_is_401_without_a_token(client, handlers):
+    for name in set(handlers) - PUBLIC:
+        method, path = name.split(" ")
+        for headers in ({}, {"Authorization": "Bearer nonsense"}, {"Cookie": "__Host-cliply_session=nonsense"}):
+            reply = client.request(method, filled(path), headers=headers)
+            assert (reply.status_code, reply.json()["error"]["code"]) == (401, "UNAUTHENTICATED"), name
+
+
+def test_every_permission_that_a_handler_names_is_refused_to_the_roles_without_it(handlers):
+    roles = table()
+    named = {requirement_of(handler).permission for handler in handlers.values()} - {None}
+    assert named <= set(roles)
+    for one in named:
+        assert roles[one] == list(ROLES[ROLES.index(roles[one][0]) :])
+
+
+def test_the_table_is_the_plans():
+    """viewer reads; editor makes, and asks for publishing; admin publishes, settles and runs the team; owner does everything."""
+    assert all(word.endswith((".read", ".leave", ".own")) for word in permissions_of("viewer"))
+    assert {"upload.write", "clip.edit", "post.request", "stream.write"} <= permissions_of("editor")
+    assert not permissions_of("editor") & {"post.publish", "member.manage", "workspace.settings"}
+    assert {"post.publish", "member.manage", "workspace.settings"} <= permissions_of("admin")
+    assert permissions_of("owner") == set(table())
+    assert permissions_of(None) == permissions_of("emperor") == set()
+
+
+def test_a_foreign_id_in_any_path_answers_like_a_made_up_one(client, handlers):
+    ours, theirs = sign_up(client, "ours"), sign_up(client, "theirs")
+    invitation = theirs(
+        "POST", f"/api/workspaces/{theirs.workspace_id}/invitations", json={"email": "c@example.com", "role": "viewer"}
+    ).json()["id"]
+    token = theirs("POST", "/api/tokens", json={"name": "t", "scopes": ["upload.read"]}).json()["info"]["id"]
+    session = theirs("GET", "/api/auth/sessions").json()["data"][0]["id"]
+    foreign_ids = {
+        "workspace_id": theirs.workspace_id,
+        "user_id": theirs.user_id,
+        "invitation_id": invitation,
+        "token_id": token,
+        "session_id": session,
+    }
+    bodies = {"user_id": str(uuid4()), "role": "viewer", "email": "d@example.com", "name": "x"}
+    tried = 0
+    for name, handler in handlers.items():
+        method, path = name.split(" ")
+        if "{" not in path or requirement_of(handler).kind == "system_admin":
+            continue
+        known = _fields(handler)
+        body = {key: value for key, value in bodies.items() if key in known}
+        # In a workspace of ours with a foreign id inside it, and in the foreign workspace itself.
+        paths = {path, path.replace("{workspace_id}", ours.workspace_id)}
+        for one in paths:
+            if "{" not in one:
+                continue
+            names = re.findall(r"\{([^}]+)\}", one)
+            assert set(names) <= set(foreign_ids), f"add a row of the other workspace for {name}"
+            replies = [
+                ours(method, one.format(**ids), json=body or None)
+                for ids in (foreign_ids, {key: str(uuid4()) for key in foreign_ids})
+            ]
+            answers = [(reply.status_code, _without_trace(reply)) for reply in replies]
+            assert answers[0] == answers[1], name
+            assert answers[0][0] == 404, (name, answers[0])
+            tried += 1
+    assert tried >= 12
+    assert theirs("GET", "/api/me").status_code == 200
+
+
+def _fields(handler):
+    data = handler.parsed_fn_signature.parameters.get("data")
+    kinds = [] if data is None else [data.annotation, *getattr(data, "args", ())]
+    return {name for kind in kinds for name in getattr(kind, "__struct_fields__", ())}
+
+
+def _without_trace(reply):
+    body = reply.json()
+    body["error"].pop("trace_id")
+    return body
+
+
+def test_another_workspace_in_the_header_is_as_unknown_as_a_made_up_one(client, ada, stranger, handlers):
+    for name, handler in handlers.items():
+        method, path = name.split(" ")
+        if requirement_of(handler).kind == "permission" and "{" not in path:
+            answers = [
+                ada(method, path, headers={"X-Workspace-Id": one}) for one in (stranger.workspace_id, str(uuid4()), "x")
+            ]
+            assert {reply.status_code for reply in answers} == {404}, name
+            assert len({json.dumps(_without_trace(reply)) for reply in answers}) == 1
+
+
+def test_no_field_that_comes_in_is_a_plain_string(handlers):
+    """A plain `str` takes NUL bytes and gigabytes."""
+
+    def inside(kind):
+        for one in kind.__subclasses__():
+            yield one
+            yield from inside(one)
+
+    kinds = list(inside(Request))
+    assert len(kinds) > 10
+    for kind in kinds:
+        assert kind.__struct_config__.forbid_unknown_fields
+        for name, hint in kind.__annotations__.items():
+            assert hint is not str, f"{kind.__name__}.{name}"
+
+
+def test_bodies_are_structs_that_refuse_unknown_fields(handlers):
+    for name, handler in handlers.items():
+        data = handler.parsed_fn_signature.parameters.get("data")
+        if data is not None:
+            assert issubclass(data.annotation, Struct), name
+            assert issubclass(data.annotation, Request), name
+
+
+def test_no_handler_asks_for_two_transactions(handlers):
+    for name, handler in handlers.items():
+        assert not {"session", "identity"} <= set(handler.parsed_fn_signature.parameters), name
+
+
+def test_every_operation_is_documented(document):
+    ids = []
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            where = f"{method} {path}"
+            ids.append(operation["operationId"])
+            assert operation["summary"], where
+            assert operation["description"], where
+            assert operation["tags"], where
+            assert "500" in operation["responses"], where
+            assert "503" in operation["responses"], where
+            if path not in {"/api/health", "/api/readyz"}:
+                assert "429" in operation["responses"], where
+            content = [
+                body for answer in operation["responses"].values() for body in answer.get("content", {}).values()
+            ]
+            content += operation.get("requestBody", {}).get("content", {}).values()
+            assert [body for body in content if "schema" not in body] == [], where
+    assert len(ids) == len(set(ids))
+    assert document["openapi"].startswith("3.1")
+
+
+def test_every_body_and_every_success_has_an_example(document):
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            for body in operation.get("requestBody", {}).get("content", {}).values():
+                assert "example" in body, (method, path)
+            for status, answer in operation["responses"].items():
+                for body in answer.get("content", {}).values():
+                    assert "example" in body, (method, path, status)
+
+
+def test_the_docs_page_loads_nothing_from_anywhere(client):
+    page = client.get("/api/docs")
+    assert page.status_code == 200
+    assert page.headers["content-type"].startswith("text/html")
+    assert not re.search(r"<script|src=|@import|url\(|https?://(?!json-schema)", page.text.split("<h2>")[0])
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert "CreateWorkspace" in page.text
+
+
+def test_the_document_is_served_and_printed_alike(client, document):
+    assert client.get("/api/openapi.json").json() == json.loads(json.dumps(document))
+
+
+def test_debug_is_off(app):
+    assert app.debug is False
