@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from cliply_resources.errors import CallerError, NotFound
 __all__ = [
     "StepFact",
     "UploadState",
+    "attempt_of",
     "check_settings",
     "claim_upload",
     "derive_state",
@@ -27,6 +29,7 @@ __all__ = [
     "reset_unfinished_steps",
     "settings_digest",
     "uploads_to_start",
+    "uploads_to_tidy",
     "workspace_of_upload",
 ]
 
@@ -93,8 +96,25 @@ def workspace_of_upload(database: Database, upload_id: UUID) -> UUID:
     return UUID(str(found))
 
 
+def attempt_of(database: Database, workspace_id: UUID, upload_id: UUID) -> int:
+    """How often the upload was asked for: the first time, and each retry and resumption."""
+    with database.pipeline(workspace_id) as session:
+        found = session.scalar(
+            sa.select(Upload.attempt).where(Upload.workspace_id == workspace_id, Upload.id == upload_id)
+        )
+    return found or 1
+
+
+def uploads_to_tidy(database: Database, *, links_ended_before: datetime, most: int) -> list[tuple[UUID, UUID]]:
+    """Workspace and upload ids whose signed link ended before that moment and was not tidied up after, over all workspaces."""
+    query = sa.text("SELECT * FROM app.uploads_to_tidy(:before, :most)")
+    with database.across() as session:
+        rows = session.execute(query, {"before": links_ended_before, "most": most}).all()
+    return [(row[0], row[1]) for row in rows]
+
+
 def uploads_to_start(database: Database, most: int) -> list[tuple[UUID, UUID]]:
-    """Workspace and upload ids of uploads that nobody has begun, the oldest first, over all workspaces."""
+    """Workspace and upload ids of uploads that nobody has begun or that are to go on, the oldest first, over all workspaces."""
     with database.across() as session:
         rows = session.execute(sa.text("SELECT * FROM app.uploads_to_start(:most)"), {"most": most}).all()
     return [(row[0], row[1]) for row in rows]
@@ -144,6 +164,7 @@ def find_or_create_url_upload(
         Upload.source_uri == url,
         Upload.settings_digest == digest,
         Upload.completed_at.is_(None),
+        Upload.cancelled_at.is_(None),
         Upload.deleted_at.is_(None),
     )
     found = session.execute(unfinished.order_by(Upload.created_at.desc()).limit(1)).scalar()
@@ -161,7 +182,19 @@ def find_or_create_url_upload(
 
 
 def claim_upload(session: Session, workspace_id: UUID, upload_id: UUID) -> None:
-    """Keeps the sensor's hands off an upload that its creator is about to run: its first step counts as begun."""
+    """Keeps the sensor's hands off an upload that its creator is about to run: its first step counts as begun.
+
+    Whoever runs it by hand wants it, so that an earlier wish to cancel or pause it is over.
+    """
+    session.execute(
+        sa.update(Upload)
+        .where(
+            Upload.workspace_id == workspace_id,
+            Upload.id == upload_id,
+            sa.or_(Upload.cancelled_at.is_not(None), Upload.paused_at.is_not(None), Upload.retry_at.is_not(None)),
+        )
+        .values(cancelled_at=None, paused_at=None, retry_at=None)
+    )
     claim = {"state": "running", "doing": "about to start"}
     first = {"workspace_id": workspace_id, "upload_id": upload_id, "step": "source_video", **claim}
     statement = insert(UploadStep).values(first)
@@ -201,10 +234,11 @@ def derive_state(
     cancelled: bool,
     paused: bool,
     ready_clips: int,
+    waiting: bool = False,
     due_posts: int = 0,
     published_posts: int = 0,
 ) -> UploadState:
-    """What an upload's facts add up to; the one place that says so."""
+    """What an upload's facts add up to; the one place that says so. `waiting`: it was asked for again, and is not begun yet."""
     running = {fact.step for fact in steps if fact.state == "running"}
     ended = {fact.state for fact in steps}
     chosen = any(fact.step == "clip_candidates" and fact.state == "completed" for fact in steps)
@@ -218,7 +252,7 @@ def derive_state(
         ("renders" in running, "rendering"),
         (bool(running), "analyzing"),
         (ready_clips > 0, "review"),
-        ("failed" in ended, "failed"),
+        ("failed" in ended and not waiting, "failed"),
         (chosen, "clips_generated"),
         ("completed" in ended, "analyzing"),
     )

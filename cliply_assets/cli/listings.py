@@ -74,6 +74,7 @@ def _view(upload: Upload, steps: Sequence[StepView], ready: int) -> UploadView:
             [StepFact(step=view.step, state=view.state) for view in steps],
             cancelled=upload.cancelled_at is not None,
             paused=upload.paused_at is not None,
+            waiting=upload.retry_at is not None,
             ready_clips=ready,
         ),
         created_at=upload.created_at,

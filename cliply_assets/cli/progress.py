@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -16,6 +15,7 @@ from rich.text import Text
 from cliply_assets.steps.rules import STEPS
 from cliply_resources.database import Database
 from cliply_resources.database.models import UploadStep
+from cliply_resources.steps import StepView, join_parts
 
 __all__ = ["StepView", "read_steps", "show_progress"]
 
@@ -23,21 +23,6 @@ REFRESH_SECONDS = 0.25
 
 MARKS = {"pending": " ", "running": "▸", "completed": "✓", "failed": "✗", "cancelled": "–", "skipped": "–"}
 COLOURS = {"running": "cyan", "completed": "green", "failed": "red", "cancelled": "yellow"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class StepView:
-    """A step as a person sees it; the parts of a fanned-out step are one."""
-
-    step: str
-    label: str
-    state: str
-    percent: float
-    doing: str
-    seconds: float | None
-    reused: bool
-    attempt: int
-    reason: str | None
 
 
 def _rows(database: Database, workspace_id: UUID, upload_id: UUID) -> Sequence[UploadStep]:
@@ -52,33 +37,6 @@ def read_steps(database: Database, workspace_id: UUID, upload_id: UUID) -> list[
     """Every step of the upload in the order of the pipeline, also those that have not begun."""
     rows = _rows(database, workspace_id, upload_id)
     return [join_parts(step, [row for row in rows if row.step == step]) for step in STEPS]
-
-
-def join_parts(step: str, rows: Sequence[UploadStep]) -> StepView:
-    """One view of a step's rows: running while one of them runs, as far as their mean."""
-    states = {row.state for row in rows}
-    # Between two clips nothing runs for a moment; the step as a whole is still at it.
-    underway = {"completed", "pending"} <= states
-    order = ("running", "failed", "cancelled", "pending", "completed")
-    state = "running" if underway else next((each for each in order if each in states), "pending")
-    done = sum(row.state == "completed" for row in rows)
-    doing = next((row.doing for row in rows if row.state == "running" and row.doing), "")
-    if len(rows) > 1:
-        doing = f"{done} of {len(rows)} clips" + (f", {doing}" if doing else "")
-    starts = [row.started_at for row in rows if row.started_at]
-    ends = [row.ended_at for row in rows if row.ended_at]
-    finished = state not in ("running", "pending") and starts and ends
-    return StepView(
-        step=step,
-        label=STEPS[step].label,
-        state=state,
-        percent=sum(row.percent or 0.0 for row in rows) / len(rows) if rows else 0.0,
-        doing=doing,
-        seconds=(max(ends) - min(starts)).total_seconds() if finished else None,
-        reused=bool(rows) and all(row.reused_from is not None for row in rows),
-        attempt=max((row.attempt or 1 for row in rows), default=1),
-        reason=next((row.reason for row in rows if row.reason), None),
-    )
 
 
 def render_steps(views: Sequence[StepView], *, ended: bool) -> Table:

@@ -4,21 +4,39 @@ import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
 
 from cliply_assets.steps.work import Check, StoredObject
 from cliply_resources.database import Database
 from cliply_resources.database.models import Upload, UploadStep
 from cliply_resources.documents import UploadSettings
-from cliply_resources.errors import NotFound
+from cliply_resources.errors import CliplyError, NotFound
 from cliply_resources.uploads import workspace_of_upload
 
-__all__ = ["FinishedStep", "StepKey", "StepRecords", "UploadFacts"]
+__all__ = ["FinishedStep", "Halt", "StepKey", "StepRecords", "UploadFacts", "UploadHalted"]
+
+Halt = Literal["cancelled", "paused"]
+"""What somebody asked for while the pipeline works."""
+
+
+class UploadHalted(CliplyError):
+    """Somebody cancelled, paused or deleted the upload; trying again by itself is not what they want."""
+
+    code = "UPLOAD_HALTED"
+
+    def __init__(self, why: Halt) -> None:
+        said = {
+            "cancelled": "The upload was cancelled; “retry” goes on from what is finished.",
+            "paused": "The upload is paused; “resume” goes on from here.",
+        }
+        super().__init__(said[why])
+        self.why = why
 
 
 @dataclass(frozen=True)
@@ -42,7 +60,6 @@ class UploadFacts:
     source_uri: str
     source_sha256: str | None
     settings: UploadSettings
-    cancelled: bool
 
 
 class FinishedStep(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,8 +102,18 @@ class StepRecords:
                 source_uri=row.source_uri,
                 source_sha256=row.source_sha256,
                 settings=msgspec.convert(row.settings, UploadSettings),
-                cancelled=row.cancelled_at is not None,
             )
+
+    def halted(self, key: StepKey) -> Halt | None:
+        """Whether the upload is not to be worked on at this moment, and why."""
+        query = sa.select(Upload.cancelled_at, Upload.paused_at, Upload.deleted_at).where(
+            Upload.workspace_id == key.workspace_id, Upload.id == key.upload_id
+        )
+        with self._database.pipeline(key.workspace_id) as session:
+            found = session.execute(query).one_or_none()
+        if found is None or found.cancelled_at is not None or found.deleted_at is not None:
+            return "cancelled"
+        return "paused" if found.paused_at is not None else None
 
     def finished(self, key: StepKey) -> tuple[str, FinishedStep] | None:
         """The input digest and result of a completed step."""
@@ -128,6 +155,7 @@ class StepRecords:
             session.execute(sa.delete(UploadStep).where(*of_step, UploadStep.part.not_in(parts)))
             if rows:
                 session.execute(insert(UploadStep).values(rows).on_conflict_do_nothing())
+            _took_up(session, key)
 
     def begin(self, key: StepKey, *, attempt: int, max_attempts: int, run_id: str, deadline_seconds: float) -> None:
         """Marks the step as running from now on."""
@@ -149,8 +177,11 @@ class StepRecords:
             reused_from=None,
         )
 
-    def progress(self, key: StepKey, percent: float, doing: str) -> None:
-        """How far the running step is; a step that has meanwhile ended keeps its end."""
+    def progress(self, key: StepKey, percent: float, doing: str) -> bool:
+        """How far the running step is; a step that has meanwhile ended keeps its end.
+
+        Answers whether the work is still wanted: not when the upload was cancelled or deleted. A paused one finishes its step.
+        """
         statement = (
             sa.update(UploadStep)
             .where(
@@ -162,8 +193,12 @@ class StepRecords:
             )
             .values(percent=percent, doing=doing)
         )
+        wanted = sa.select(Upload.cancelled_at.is_(None) & Upload.deleted_at.is_(None)).where(
+            Upload.workspace_id == key.workspace_id, Upload.id == key.upload_id
+        )
         with self._database.pipeline(key.workspace_id) as session:
             session.execute(statement)
+            return bool(session.scalar(wanted))
 
     def complete(
         self,
@@ -176,7 +211,7 @@ class StepRecords:
     ) -> None:
         """Marks the step as done, with what it made; one that was found done elsewhere took no time here."""
         now = datetime.now(UTC)
-        begun = {"started_at": now} if reused_from is not None else {}
+        begun: dict[str, Any] = {"started_at": now} if reused_from is not None else {}
         self._write(
             key,
             **begun,
@@ -197,7 +232,20 @@ class StepRecords:
         """Marks the step as failed: `reason` for the user, `raw_error` for operators."""
         self._write(key, state=state, ended_at=datetime.now(UTC), reason=reason, raw_error=raw_error[-20_000:])
 
-    def _write(self, key: StepKey, **values: Any) -> None:
+    def halt(self, key: StepKey, why: Halt) -> None:
+        """Marks the step as not done because nobody wants it now; a paused one waits."""
+        ended = {"state": "cancelled", "ended_at": datetime.now(UTC)} if why == "cancelled" else {"state": "pending"}
+        halted: dict[str, Any] = {
+            **ended,
+            "percent": 0.0,
+            "doing": "",
+            "reason": str(UploadHalted(why)),
+            "raw_error": None,
+        }
+        # Somebody may have asked again this very moment; that wish is for the next run.
+        self._write(key, takes_up=False, **halted)
+
+    def _write(self, key: StepKey, *, takes_up: bool = True, **values: Any) -> None:
         row = {
             "workspace_id": key.workspace_id,
             "upload_id": key.upload_id,
@@ -211,3 +259,14 @@ class StepRecords:
         )
         with self._database.pipeline(key.workspace_id) as session:
             session.execute(statement)
+            if takes_up:
+                _took_up(session, key)
+
+
+def _took_up(session: Session, key: StepKey) -> None:
+    """A run is at work on the upload, so that the wish to start it again is fulfilled."""
+    session.execute(
+        sa.update(Upload)
+        .where(Upload.workspace_id == key.workspace_id, Upload.id == key.upload_id, Upload.retry_at.is_not(None))
+        .values(retry_at=None)
+    )

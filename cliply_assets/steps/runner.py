@@ -17,7 +17,7 @@ from uuid import UUID
 
 import msgspec
 
-from cliply_assets.steps.records import FinishedStep, StepKey, StepRecords, UploadFacts
+from cliply_assets.steps.records import FinishedStep, StepKey, StepRecords, UploadFacts, UploadHalted
 from cliply_assets.steps.rules import STEPS, StepRules, input_digest
 from cliply_assets.steps.work import StepResult, StepWork, StoredObject, encode
 from cliply_resources.database import Database
@@ -60,7 +60,7 @@ class StepOutcome:
 
 def is_final(error: BaseException) -> bool:
     """Whether trying the same again half a minute later cannot help."""
-    if isinstance(error, (MediaError, CallerError, ToolMissing, Rejected, DeadlineExceeded)):
+    if isinstance(error, (MediaError, CallerError, ToolMissing, Rejected, DeadlineExceeded, UploadHalted)):
         return True
     # Somebody has to make room first, and should hear so at once.
     return isinstance(error, StepFailed) and os.strerror(errno.ENOSPC) in error.detail
@@ -91,6 +91,7 @@ class StepRunner:
 
         Raises:
             CliplyError: the step failed; its row already says so. See `is_final`.
+            UploadHalted: nobody wants it now; a cancelled upload ends its running step, too.
         """
         upload = self.records.upload(upload_id)
         key = StepKey(upload.workspace_id, upload_id, rules.name, part)
@@ -102,6 +103,7 @@ class StepRunner:
                     "wait for it to end, or stop it."
                 )
             try:
+                self._check_wanted(key)
                 inputs, objects = self._inputs(upload, rules)
                 digest = input_digest(rules, upload.settings, inputs, part=part, fingerprint=fingerprint(upload))
                 found = self._already_done(key, digest)
@@ -138,6 +140,9 @@ class StepRunner:
                 usage = {"cpu_seconds": round(_cpu_seconds() - before, 2)}
                 self.records.complete(key, finished, digest=digest, usage=usage)
                 return StepOutcome(finished=finished, digest=digest, reused=False)
+            except UploadHalted as error:
+                self.records.halt(key, error.why)
+                raise
             except CliplyError as error:
                 detail = error.detail if isinstance(error, StepFailed) else ""
                 self.records.fail(key, reason=str(error), raw_error=detail or traceback.format_exc())
@@ -158,6 +163,12 @@ class StepRunner:
                 state = "cancelled" if interrupted else "failed"
                 self.records.fail(key, reason=reason, raw_error=traceback.format_exc(), state=state)
                 raise
+
+    def _check_wanted(self, key: StepKey) -> None:
+        """What is finished stays finished, whatever was decided since."""
+        why = self.records.halted(key)
+        if why is not None and self.records.finished(key) is None:
+            raise UploadHalted(why)
 
     def _source_seconds(self, upload: UploadFacts) -> float:
         source = self.records.finished(StepKey(upload.workspace_id, upload.upload_id, "source_video"))
@@ -234,7 +245,8 @@ class StepRunner:
                 return
             last = now
             highest = max(highest, min(fraction, 1.0))
-            self.records.progress(key, round(100 * highest, 1), doing)
+            if not self.records.progress(key, round(100 * highest, 1), doing):
+                raise UploadHalted("cancelled")
 
         return report
 

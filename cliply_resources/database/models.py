@@ -73,6 +73,14 @@ class Upload(Base):
             unique=True,
             postgresql_where=text("source_sha256 IS NOT NULL AND deleted_at IS NULL AND source_kind = 'file'"),
         ),
+        Index(
+            "uploads_same_stored_bytes_once",
+            "workspace_id",
+            "source_sha256",
+            "settings_digest",
+            unique=True,
+            postgresql_where=text("source_sha256 IS NOT NULL AND deleted_at IS NULL AND source_kind = 'stored'"),
+        ),
     )
 
     workspace_id: Mapped[UUID] = mapped_column(server_default=BOUND_WORKSPACE)
@@ -91,6 +99,14 @@ class Upload(Base):
     completed_at: Mapped[datetime | None]
     request_id: Mapped[str | None]
     deleted_at: Mapped[datetime | None]
+    confirmed_at: Mapped[datetime | None] = mapped_column(server_default=NOW)
+    """Since when the bytes are there and were looked at; nothing is done before."""
+    incoming_until: Mapped[datetime | None]
+    """Until when a signed link takes bytes; nothing where there is none (any more) to tidy up after."""
+    attempt: Mapped[int] = mapped_column(server_default="1")
+    """How often it was asked for: the first time, and each retry and resumption."""
+    retry_at: Mapped[datetime | None]
+    """Since when it waits to be started again; the first step of the new run clears it."""
 
 
 class UploadStep(Base):

@@ -5,8 +5,10 @@ from uuid import uuid4
 
 import dagster as dg
 
+from cliply_assets.steps.rules import STEPS
 from cliply_resources.database import Database
 from cliply_resources.documents import UploadSettings
+from cliply_resources.steps import LABELS
 from cliply_resources.uploads import (
     claim_upload,
     find_or_create_file_upload,
@@ -57,3 +59,14 @@ def test_the_purge_job_leaves_young_runs_alone() -> None:
         second = purge_runs.execute_in_process(instance=instance)
         assert second.output_for_node("delete_old_runs") == 0
         assert instance.get_run_by_id(first.run_id) is not None
+
+
+def test_a_retried_upload_gets_a_run_key_of_its_own() -> None:
+    workspace, upload = uuid4(), uuid4()
+    first, second = start_requests([ReadyUpload(workspace, upload), ReadyUpload(workspace, upload, 2)])
+    assert first.run_key != second.run_key
+
+
+def test_people_and_the_pipeline_call_the_steps_the_same() -> None:
+    assert {name: rules.label for name, rules in STEPS.items()} == dict(LABELS)
+    assert list(LABELS) == list(STEPS)

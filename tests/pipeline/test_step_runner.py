@@ -11,12 +11,12 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
-from cliply_assets.steps.records import StepKey
+from cliply_assets.steps.records import StepKey, UploadHalted
 from cliply_assets.steps.rules import StepRules
 from cliply_assets.steps.runner import Attempt, StepRunner, is_final
 from cliply_assets.steps.work import Check, StepResult, StepWork
 from cliply_resources.database import Database
-from cliply_resources.database.models import UploadStep
+from cliply_resources.database.models import Upload, UploadStep
 from cliply_resources.documents import UploadSettings
 from cliply_resources.errors import DeadlineExceeded, MediaError, StepFailed
 from cliply_resources.settings import Settings
@@ -263,3 +263,72 @@ def test_an_unwritable_work_folder_is_a_sentence(
         runner.run(upload, FIRST, Writes(), ATTEMPT)
     assert row(database, upload, FIRST.name).state == "failed"
     Path(settings.home / "work").unlink()
+
+
+def wish(database: Database, upload: UUID, **wishes: object) -> None:
+    workspace = database.local_workspace()
+    with database.pipeline(workspace) as session:
+        session.execute(sa.update(Upload).where(Upload.id == upload).values(**wishes))
+
+
+@pytest.mark.parametrize(("wanted", "state"), [("cancelled_at", "cancelled"), ("paused_at", "pending")])
+def test_a_step_that_begins_on_an_upload_nobody_wants_now_ends_at_once(
+    runner: StepRunner, database: Database, upload: UUID, wanted: str, state: str
+) -> None:
+    wish(database, upload, **{wanted: sa.func.now()})
+    work = Writes()
+    with pytest.raises(UploadHalted) as halted:
+        runner.run(upload, FIRST, work, ATTEMPT)
+    assert is_final(halted.value)
+    assert work.times == 0
+    found = row(database, upload, FIRST.name)
+    assert (found.state, found.reason) == (state, str(halted.value))
+
+
+def test_what_is_finished_stays_finished_when_the_upload_is_cancelled(
+    runner: StepRunner, database: Database, upload: UUID
+) -> None:
+    runner.run(upload, FIRST, Writes(), ATTEMPT)
+    wish(database, upload, cancelled_at=sa.func.now())
+    assert runner.run(upload, FIRST, Writes(), ATTEMPT).reused
+
+
+def test_a_running_step_of_a_cancelled_upload_ends_at_its_next_word_of_progress(
+    runner: StepRunner, database: Database, upload: UUID
+) -> None:
+    def work(step: StepWork) -> StepResult:
+        wish(database, upload, cancelled_at=sa.func.now())
+        step.progress(0.5, "half")
+        pytest.fail("went on")
+
+    with pytest.raises(UploadHalted):
+        runner.run(upload, FIRST, work, ATTEMPT)
+    assert row(database, upload, FIRST.name).state == "cancelled"
+
+
+def test_a_paused_upload_finishes_the_step_it_is_at(runner: StepRunner, database: Database, upload: UUID) -> None:
+    def work(step: StepWork) -> StepResult:
+        wish(database, upload, paused_at=sa.func.now())
+        step.progress(0.5, "half")
+        return StepResult()
+
+    runner.run(upload, FIRST, work, ATTEMPT)
+    assert row(database, upload, FIRST.name).state == "completed"
+
+
+def test_the_wish_to_go_on_is_fulfilled_by_the_first_step_and_not_by_one_that_was_halted(
+    runner: StepRunner, database: Database, upload: UUID
+) -> None:
+    workspace = database.local_workspace()
+
+    def waits() -> bool:
+        with database.pipeline(workspace) as session:
+            return session.get_one(Upload, (workspace, upload)).retry_at is not None
+
+    wish(database, upload, retry_at=sa.func.now(), paused_at=sa.func.now())
+    with pytest.raises(UploadHalted):
+        runner.run(upload, FIRST, Writes(), ATTEMPT)
+    assert waits()
+    wish(database, upload, paused_at=None)
+    runner.run(upload, FIRST, Writes(), ATTEMPT)
+    assert not waits()

@@ -82,3 +82,48 @@ def test_each_workspace_gets_its_first_turn_before_anybody_gets_a_second(databas
     assert to_start(database) == [(busy, first), (quiet, other), (busy, second)]
     assert to_start(database, 2) == [(busy, first), (quiet, other)]
     assert to_start(database, -1) == []
+
+
+def change(database, home, **facts):
+    with database.pipeline(home) as session:
+        session.query(Upload).update(facts)
+
+
+def test_an_upload_whose_bytes_nobody_has_looked_at_is_not_to_be_started(database, workspace):
+    home = workspace()
+    upload(database, home)
+    change(database, home, confirmed_at=None)
+    assert to_start(database) == []
+
+
+def test_an_upload_that_is_to_go_on_waits_for_the_step_that_is_still_at_work(database, workspace):
+    home = workspace()
+    again = upload(database, home, retry_at=func.now())
+    with database.pipeline(home) as session:
+        session.add(UploadStep(upload_id=again, step="source_video", state="completed"))
+        session.add(UploadStep(upload_id=again, step="scenes", state="failed"))
+        session.add(UploadStep(upload_id=again, step="transcript", state="running"))
+    assert to_start(database) == []
+    with database.pipeline(home) as session:
+        session.query(UploadStep).filter_by(step="transcript").update(
+            {"deadline_at": func.now() - text("interval '1 s'")}
+        )
+    assert to_start(database) == [(home, again)], "nobody works past a deadline"
+    change(database, home, retry_at=None)
+    assert to_start(database) == []
+
+
+def test_links_that_ended_long_ago_are_to_be_tidied_up_after_the_longest_first(database, workspace):
+    home = workspace()
+    upload(database, home)
+    newer = upload(database, home, incoming_until=func.now() - text("interval '2 h'"))
+    older = upload(database, home, incoming_until=func.now() - text("interval '3 h'"))
+    upload(database, home, incoming_until=func.now())
+
+    def to_tidy(at_most):
+        query = text("SELECT * FROM app.uploads_to_tidy(now() - interval '1 h', :n)")
+        with database.across() as session:
+            return [tuple(row) for row in session.execute(query, {"n": at_most})]
+
+    assert to_tidy(10) == [(home, older), (home, newer)]
+    assert to_tidy(1) == [(home, older)]

@@ -63,3 +63,11 @@ def test_sensible_wishes_are_accepted() -> None:
 def test_equal_settings_have_equal_digests_and_others_do_not() -> None:
     assert settings_digest(UploadSettings()) == settings_digest(UploadSettings(clips=5))
     assert settings_digest(UploadSettings()) != settings_digest(UploadSettings(clips=6))
+
+
+def test_a_failed_upload_that_was_asked_for_again_waits_for_its_run() -> None:
+    steps = [StepFact(step="source_video", state="completed"), StepFact(step="scenes", state="failed")]
+    asked = {"cancelled": False, "paused": False, "ready_clips": 0}
+    assert derive_state(steps, **asked) == "failed"
+    assert derive_state(steps, waiting=True, **asked) == "analyzing"
+    assert derive_state(steps[1:], waiting=True, **asked) == "created"
