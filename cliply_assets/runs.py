@@ -61,13 +61,21 @@ def run_upload(instance: dg.DagsterInstance, workspace_id: UUID, upload_id: UUID
     """
     with _interruptions() as interruptions:
         try:
-            outcome = _execute(instance, workspace_id, upload_id)
+            outcome: RunOutcome | None = _execute(instance, workspace_id, upload_id)
         except DagsterExecutionInterruptedError:
-            raise KeyboardInterrupt from None
-    # Stopping looks like a failure where the signal met a step that was just starting.
-    if interruptions.any and not outcome.success:
+            outcome = None
+    # Stopping looks like a failure to Dagster where a step was just starting, or has a retry policy.
+    if outcome is None or (interruptions.any and not outcome.success):
+        _call_it_canceled(instance, upload_id)
         raise KeyboardInterrupt
     return outcome
+
+
+def _call_it_canceled(instance: dg.DagsterInstance, upload_id: UUID) -> None:
+    mine = dg.RunsFilter(tags={UPLOAD_TAG: str(upload_id), OWNER_TAG: this_process()})
+    for run in instance.get_runs(filters=mine, limit=1):
+        if run.status != dg.DagsterRunStatus.CANCELED:
+            instance.report_run_canceled(run, message="The user stopped the command.")
 
 
 def _execute(instance: dg.DagsterInstance, workspace_id: UUID, upload_id: UUID) -> RunOutcome:
