@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import sys
 import tempfile
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -262,6 +263,11 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
+def _command() -> str:
+    """How this shell can call us again."""
+    return "cliply" if shutil.which("cliply") else sys.argv[0]
+
+
 def print_result(console: Console, result: Result, folder: Path) -> None:
     """The table of clips, why each was chosen, and where to look next."""
     table = Table(title=None, show_lines=True, header_style="bold")
@@ -292,6 +298,6 @@ def print_result(console: Console, result: Result, folder: Path) -> None:
             if result.clips
             else "No clips were made.\n"
         )
-        + f"Look at the run: [bold]cliply up[/], then http://127.0.0.1:3000/assets (partition {result.upload}).",
+        + f"Look at the run: [bold]{_command()} up[/], then http://127.0.0.1:3000/assets (partition {result.upload}).",
         soft_wrap=True,
     )
