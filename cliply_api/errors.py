@@ -179,9 +179,8 @@ def as_reply(request: Request[Any, Any, Any], error: Exception) -> ApiResponse[E
     facts = facts_of(request.scope)
     found = _innermost(error)
     if isinstance(found, UNREADABLE) and not facts.entered:
-        status, body, headers = 400, _body(ErrorCode.VALIDATION_FAILED, "The body is no JSON that can be read."), {}
-    else:
-        status, body, headers = _judge(found)
+        found = ApiError("The body is no JSON that can be read.", status=400, code=ErrorCode.VALIDATION_FAILED)
+    status, body, headers = _judge(found)
     body.trace_id = facts.request_id
     return ApiResponse(ErrorReply(error=body), status_code=status, headers=headers, media_type="application/json")
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -26,6 +26,7 @@ class SignedUpload(msgspec.Struct, frozen=True, kw_only=True):
     headers: dict[str, str]
 
 
+@runtime_checkable
 class Storage(Protocol):
     """Objects under keys (`cliply_resources.storage.keys`). An object is replaced whole, never edited in place.
 

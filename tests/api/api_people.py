@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from email import message_from_bytes, policy
@@ -111,3 +111,28 @@ def running(settings: Settings) -> Iterator[TestClient]:
     client = TestClient(create_app(settings), base_url="https://cliply.test", raise_server_exceptions=False)
     with client:
         yield client
+
+
+def foreign_ids(theirs: Person, ask: Callable[..., list[Any]]) -> dict[str, str]:
+    """For every path parameter the id of something that is `theirs`. New areas add theirs here; `ask` inserts rows directly."""
+    place = theirs.workspace_id
+    invited = theirs("POST", f"/api/workspaces/{place}/invitations", json={"email": "c@example.com", "role": "viewer"})
+    token = theirs("POST", "/api/tokens", json={"name": "t", "scopes": ["upload.read"]})
+    [(upload,)] = ask(
+        "INSERT INTO uploads (workspace_id, source_kind, source_uri, settings_digest) VALUES (%s, 'file', '/a', 'd') RETURNING id",
+        place,
+    )
+    [(clip,)] = ask(
+        "INSERT INTO clips (workspace_id, upload_id, rank, start_s, end_s, score) VALUES (%s, %s, 1, 0, 9, 1) RETURNING id",
+        place,
+        upload,
+    )
+    return {
+        "workspace_id": place,
+        "user_id": theirs.user_id,
+        "invitation_id": invited.json()["id"],
+        "token_id": token.json()["info"]["id"],
+        "session_id": theirs("GET", "/api/auth/sessions").json()["data"][0]["id"],
+        "upload_id": str(upload),
+        "clip_id": str(clip),
+    }
