@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from pathlib import Path
 from uuid import UUID
 
 import dagster as dg
@@ -106,9 +107,12 @@ def _render(step: StepWork, database: Database, identity: UUID) -> StepResult:
     stored: dict[str, StoredObject] = {}
     checks: list[Check] = []
     with ExitStack() as stack:
+        source = step.document("source_video", "source.json", SourceVideo)
+        path = stack.enter_context(step.file("source_video", "source"))
         material = Material(
-            source=step.document("source_video", "source.json", SourceVideo),
-            path=stack.enter_context(step.file("source_video", "source")),
+            source=source,
+            path=path,
+            name=Path(step.source_uri).name if step.source_kind == "file" else f"{source.title}{path.suffix}",
             transcript=step.document("transcript", "transcript.json", Transcript),
             scenes=step.document("scenes", "scenes.json", Scenes),
             faces=step.table("face_tracks", "faces.parquet"),

@@ -41,6 +41,8 @@ class Material:
     source: SourceVideo
     path: Path
     """The source as a local file."""
+    name: str
+    """What its owner calls that file; edit lists point to it."""
     transcript: Transcript
     scenes: Scenes
     faces: pl.DataFrame
@@ -113,11 +115,10 @@ def make_files(
     files = {kind: into / name for kind, name in FILE_NAMES.items()}
     progress(0.93, "drawing the thumbnail")
     write_thumbnail(rendered.path, spec, files["thumbnail"], source=material.path, deadline_seconds=deadline_seconds)
-    name = f"{material.source.title}{material.path.suffix}"
     files["srt"].write_text(to_srt(material.transcript, span=spec.span), encoding="utf-8")
-    files["edl"].write_text(write_edl(spec, material.source, source_name=name), encoding="utf-8")
-    files["xml"].write_text(write_premiere_xml(spec, material.source, source_name=name), encoding="utf-8")
-    files["fcpxml"].write_text(write_fcpxml(spec, material.source, source_name=name), encoding="utf-8")
+    files["edl"].write_text(write_edl(spec, material.source, source_name=material.name), encoding="utf-8")
+    files["xml"].write_text(write_premiere_xml(spec, material.source, source_name=material.name), encoding="utf-8")
+    files["fcpxml"].write_text(write_fcpxml(spec, material.source, source_name=material.name), encoding="utf-8")
     account = describe(
         spec,
         rendered,
