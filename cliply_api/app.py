@@ -66,6 +66,7 @@ from cliply_api.auth.middleware import CSRF_HEADER, WORKSPACE_HEADER, Authentica
 from cliply_api.auth.passwords import Passwords
 from cliply_api.auth.principal import Principal
 from cliply_api.background import housekeeping
+from cliply_api.clips.routes import routes as clip_routes
 from cliply_api.errors import Unauthenticated, as_reply
 from cliply_api.identity.routes import account_routes, auth_routes
 from cliply_api.identity.sign_in import SignIns
@@ -94,6 +95,7 @@ ROUTES: tuple[Any, ...] = (
     token_routes,
     workspace_routes,
     invitation_routes,
+    clip_routes,
     admin_routes,
     system_routes,
 )

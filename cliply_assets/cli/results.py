@@ -99,7 +99,12 @@ def read_result(
         ).all()
         clips = session.scalars(
             sa.select(Clip)
-            .where(Clip.workspace_id == workspace_id, Clip.upload_id == upload_id, Clip.state != "rejected")
+            .where(
+                Clip.workspace_id == workspace_id,
+                Clip.upload_id == upload_id,
+                Clip.state != "rejected",
+                Clip.deleted_at.is_(None),
+            )
             .order_by(Clip.rank)
         ).all()
         renders = session.scalars(

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, aliased
 
 from cliply_resources.database import Database
 from cliply_resources.database.models import Clip, Render
+from cliply_resources.database.reviews import ClipComment
 from cliply_resources.documents import Candidate
 from cliply_resources.errors import NotFound
 
@@ -37,6 +38,9 @@ class MadeElsewhere(NamedTuple):
 WRITTEN_DOWN = ("start_s", "end_s", "score", "subscores", "title", "description", "hashtags", "reasons")
 """What the files of a clip repeat of its candidate."""
 
+UNTOUCHED = (Clip.state == "proposed", Clip.edited_at.is_(None))
+"""A clip that no person has decided on or changed."""
+
 
 def clip_id(upload_id: UUID, start: float, end: float) -> UUID:
     """The same moment of the same upload is the same clip, however often it is proposed."""
@@ -51,20 +55,30 @@ class ClipRecords:
         self.workspace_id = workspace_id
 
     def keep(self, upload_id: UUID, candidates: Sequence[Candidate]) -> list[UUID]:
-        """Makes clips of the candidates, best first; proposals that are no longer made go, decisions of people stay."""
+        """Makes clips of the candidates, best first, and returns their ids.
+
+        Proposals that are no longer made go; what people decided, edited or spoke about stays, and what they deleted stays away.
+        """
         ids = [clip_id(upload_id, candidate.start, candidate.end) for candidate in candidates]
         with self._database.pipeline(self.workspace_id) as session:
+            of_clip = (ClipComment.workspace_id == Clip.workspace_id, ClipComment.clip_id == Clip.id)
             session.execute(
                 sa.delete(Clip).where(
                     Clip.workspace_id == self.workspace_id,
                     Clip.upload_id == upload_id,
-                    Clip.state == "proposed",
+                    *UNTOUCHED,
+                    Clip.deleted_at.is_(None),
                     Clip.id.not_in(ids),
+                    ~sa.exists().where(*of_clip),
                 )
             )
             for rank, (identity, candidate) in enumerate(zip(ids, candidates, strict=True), start=1):
                 self._upsert(session, upload_id, identity, rank, candidate)
-        return ids
+            deleted = sa.select(Clip.id).where(
+                Clip.workspace_id == self.workspace_id, Clip.id.in_(ids), Clip.deleted_at.is_not(None)
+            )
+            gone = set(session.scalars(deleted))
+        return [identity for identity in ids if identity not in gone]
 
     def _upsert(self, session: Session, upload_id: UUID, identity: UUID, rank: int, candidate: Candidate) -> None:
         facts = {
@@ -87,7 +101,7 @@ class ClipRecords:
         statement = insert(Clip).values(row)
         session.execute(
             statement.on_conflict_do_update(
-                index_elements=["workspace_id", "id"], set_=facts, where=Clip.state == "proposed"
+                index_elements=["workspace_id", "id"], set_=facts, where=sa.and_(*UNTOUCHED)
             )
         )
 
@@ -148,6 +162,9 @@ class ClipRecords:
                 Render.spec_digest == spec_digest,
                 Render.state == "ready",
                 Render.clip_id != clip,
+                # Their files may repeat what was there before somebody edited it.
+                mine.edited_at.is_(None),
+                theirs.edited_at.is_(None),
                 *(getattr(mine, name) == getattr(theirs, name) for name in WRITTEN_DOWN),
             )
             .limit(1)

@@ -13,10 +13,12 @@ from cliply_resources.database.embedded import EmbeddedPostgres, ServerAddress
 from cliply_resources.database.identity import Member, User
 from cliply_resources.database.migrate import migrate
 from cliply_resources.database.models import Base, Clip, Event, EventHead, Render, Upload, UploadStep, Workspace
+from cliply_resources.database.reviews import ClipComment
 
 __all__ = [
     "Base",
     "Clip",
+    "ClipComment",
     "Database",
     "EmbeddedPostgres",
     "Event",

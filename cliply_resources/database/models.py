@@ -175,6 +175,13 @@ class Clip(Base):
     state: Mapped[str] = mapped_column(server_default="proposed")
     """`proposed`, `approved` or `rejected`."""
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    decided_at: Mapped[datetime | None]
+    decided_by: Mapped[UUID | None]
+    """The person who approved or rejected it last."""
+    reject_reason: Mapped[str] = mapped_column(server_default="")
+    edited_at: Mapped[datetime | None]
+    """When a person last changed it; from then on no analysis does."""
+    deleted_at: Mapped[datetime | None]
 
 
 class Render(Base):

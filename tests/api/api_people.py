@@ -127,6 +127,12 @@ def foreign_ids(theirs: Person, ask: Callable[..., list[Any]]) -> dict[str, str]
         place,
         upload,
     )
+    [(comment,)] = ask(
+        "INSERT INTO clip_comments (workspace_id, clip_id, body, author_id) VALUES (%s, %s, '!', %s) RETURNING id",
+        place,
+        clip,
+        theirs.user_id,
+    )
     return {
         "workspace_id": place,
         "user_id": theirs.user_id,
@@ -135,4 +141,5 @@ def foreign_ids(theirs: Person, ask: Callable[..., list[Any]]) -> dict[str, str]
         "session_id": theirs("GET", "/api/auth/sessions").json()["data"][0]["id"],
         "upload_id": str(upload),
         "clip_id": str(clip),
+        "comment_id": str(comment),
     }

@@ -5,8 +5,20 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from sqlalchemy import func
 
-from cliply_resources.database import Clip, Database, Render, Upload, UploadStep
+from cliply_resources.database import (
+    Clip,
+    ClipComment,
+    Database,
+    EventTicket,
+    Render,
+    Upload,
+    UploadStep,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 
 GLOBAL_TABLES = {"schema_migrations"}
 """Reviewed: holds nothing of any workspace."""
@@ -88,4 +100,15 @@ def two(shared_url: str, shared_database: Database) -> TwoWorkspaces:
             session.add_all([clip, UploadStep(upload_id=upload.id, step="scenes", reused_from=upload.id)])
             session.flush()
             session.add(Render(clip_id=clip.id, aspect="9:16", style="karaoke"))
+        with shared_database.api(workspace) as session:
+            session.add(ClipComment(clip_id=clip.id, body="!", author_id=uuid4()))
+        with shared_database.api(workspace) as session:
+            endpoint = WebhookEndpoint(url="https://example.com", events=["*"], secret="whsec_AA==")
+            session.add(endpoint)
+            session.flush()
+            delivery = WebhookDelivery(endpoint_id=endpoint.id, event_id=uuid4(), kind="webhook.test")
+            session.add(delivery)
+            session.flush()
+            session.add(WebhookAttempt(delivery_id=delivery.id, number=1, at=func.now(), ms=1))
+            session.add(EventTicket(ticket_hash=b"t", upload_id=upload.id, user_id=uuid4(), expires_at=func.now()))
     return TwoWorkspaces(shared_database, ours, theirs)

@@ -1,0 +1,1 @@
+"""Clips: listed, judged, edited, talked about and downloaded."""

@@ -1,0 +1,186 @@
+"""Bodies of the clip handlers."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from msgspec import UNSET, Meta, UnsetType
+
+from cliply_api.web.fields import Line, LongText, Name, Request, View
+
+__all__ = [
+    "MAX_BATCH",
+    "BatchDone",
+    "ChangeClip",
+    "ChangeComment",
+    "ClipChoice",
+    "ClipDetail",
+    "ClipRejection",
+    "ClipState",
+    "ClipView",
+    "ClipsRejection",
+    "CommentView",
+    "DownloadLink",
+    "FileKind",
+    "NewComment",
+    "OriginView",
+    "VersionView",
+]
+
+MAX_BATCH = 100
+MAX_HASHTAGS = 30
+LONGEST_FILM_SECONDS = 360_000.0
+
+ClipState = Literal["proposed", "approved", "rejected"]
+FileKind = Literal["video", "thumbnail", "srt", "edl", "xml", "fcpxml", "provenance"]
+Hashtag = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^#?[^\W_]\w*$(?!\n)", examples=["#podcast"])]
+CommentText = Annotated[str, Meta(min_length=1, max_length=5000, pattern=r"^(?=[\s\S]*\S)[^\x00]*$")]
+Second = Annotated[float, Meta(ge=0, le=LONGEST_FILM_SECONDS)]
+
+
+class ChangeClip(Request, kw_only=True):
+    """What is to be changed; what is absent stays."""
+
+    title: Name | UnsetType = UNSET
+    description: LongText | UnsetType = UNSET
+    hashtags: Annotated[list[Hashtag], Meta(max_length=MAX_HASHTAGS)] | UnsetType = UNSET
+    """With or without their `#`; each is kept once."""
+
+
+class ClipRejection(Request, kw_only=True):
+    """Why a clip is not wanted."""
+
+    reason: Line = ""
+
+
+class ClipChoice(Request, kw_only=True):
+    """Some clips of the workspace, all of which must exist."""
+
+    clip_ids: Annotated[list[UUID], Meta(min_length=1, max_length=MAX_BATCH)]
+
+
+class ClipsRejection(ClipChoice, kw_only=True):
+    """Some clips, and why they are not wanted."""
+
+    reason: Line = ""
+
+
+class NewComment(Request, kw_only=True):
+    """A remark."""
+
+    text: CommentText
+    at_s: Second | None = None
+    """Seconds from the start of the clip; without it the remark is about the whole."""
+
+
+class ChangeComment(Request, kw_only=True):
+    """The remark in other words."""
+
+    text: CommentText
+
+
+class VersionView(View, kw_only=True):
+    """One version of a clip's media in one aspect ratio."""
+
+    version: int
+    aspect: str
+    style: str
+    state: Literal["pending", "running", "ready", "failed"]
+    files: list[FileKind]
+    """What can be downloaded."""
+    duration_s: float | None
+    sha256: str | None
+    """Of the video."""
+    spec_digest: str | None
+    """Names everything that decided its bytes."""
+    reason: str | None
+    """Why it failed."""
+    created_at: datetime
+    ended_at: datetime | None
+
+
+class ClipView(View, kw_only=True):
+    """A clip as lists show it."""
+
+    id: UUID
+    upload_id: UUID
+    rank: int
+    """1 is the best of its upload."""
+    start_s: float
+    end_s: float
+    """Seconds from the start of the source."""
+    duration_s: float
+    score: float
+    """0 to 100, comparable within an upload."""
+    title: str
+    description: str
+    hashtags: list[str]
+    state: ClipState
+    reject_reason: str
+    created_at: datetime
+    edited_at: datetime | None
+    decided_at: datetime | None
+    decided_by: UUID | None
+    newest: list[VersionView]
+    """The newest version in each aspect ratio."""
+
+
+class OriginView(View, kw_only=True):
+    """Where a clip comes from; the file `provenance` of each version has the full account."""
+
+    upload_title: str
+    source_kind: str
+    source_url: str | None
+    source_sha256: str | None
+    transcript_engine: str | None
+    """What made the transcript that the captions show."""
+    transcript_quality: str | None
+    ranker: str | None
+    """What chose the moment: `built-in`, or the model that ranked again."""
+
+
+class ClipDetail(ClipView, kw_only=True):
+    """A clip with everything that is known of it."""
+
+    subscores: dict[str, float]
+    """Named parts of the score, each 0 to 100."""
+    reasons: list[str]
+    """Sentences: what in the film speaks for this moment, the strongest first."""
+    provenance: OriginView
+    versions: list[VersionView]
+    """All of them, the newest first."""
+    comments: int
+
+
+class DownloadLink(View, kw_only=True):
+    """A link that works without a sign-in until it expires."""
+
+    url: str
+    expires_at: datetime
+    file: FileKind
+    filename: str
+    version: int
+    aspect: str
+
+
+class CommentView(View, kw_only=True):
+    """A remark on a clip."""
+
+    id: UUID
+    clip_id: UUID
+    text: str
+    at_s: float | None
+    """Seconds from the start of the clip as it is cut now; nothing for the whole clip, or where that moment was cut away."""
+    source_s: float | None
+    """The same from the start of the source."""
+    author_id: UUID
+    author_name: str
+    created_at: datetime
+    edited_at: datetime | None
+
+
+class BatchDone(View, kw_only=True):
+    """All of them, or an error and none."""
+
+    clip_ids: list[UUID]
+    state: Literal["approved", "rejected", "deleted"]
