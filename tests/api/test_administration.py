@@ -36,6 +36,13 @@ def test_an_unknown_account_is_not_made_admin(api_settings, capsys):
     assert "no account" in capsys.readouterr().err
 
 
+def test_the_workspace_of_the_command_line_can_be_joined_from_there(client, api_settings):
+    person = sign_up(client, "local")
+    assert main(["join-local", person.email], api_settings) == 0
+    local = "00000000-0000-7000-8000-000000000001"
+    assert person.within(local)("GET", f"/api/workspaces/{local}").json()["role"] == "owner"
+
+
 def test_admin_rights_end_with_the_next_request(client, api_settings):
     person = sign_up(client, "former")
     main(["grant-admin", person.email], api_settings)
