@@ -10,6 +10,7 @@ from cliply_assets.instance.fork_server import PRELOADED
 from cliply_assets.jobs import analyze, make_clips, render
 from cliply_assets.pipeline import Pipeline
 from cliply_assets.renders.assets import renders
+from cliply_assets.search.assets import frame_index
 from cliply_assets.source.assets import media_proxy, source_video
 from cliply_assets.transcript.assets import transcript
 from cliply_assets.vision.assets import face_tracks, scenes
@@ -41,6 +42,7 @@ defs = dg.Definitions(
         audio_features,
         clip_candidates,
         renders,
+        frame_index,
     ],
     jobs=[analyze, render, make_clips, purge_runs],
     sensors=[new_uploads],

@@ -150,10 +150,12 @@ def upload_asset(
     checks: Mapping[str, str],
     pool: str | None = None,
     fingerprint: Callable[[UploadFacts], str] = lambda _: "",
+    afterwards: Callable[[Pipeline, UUID], None] = lambda _pipeline, _upload: None,
 ) -> Callable[[Callable[[StepWork], StepResult]], dg.AssetsDefinition]:
     """Makes the asset of a step from the function that does its work; the docstring is its description.
 
-    `checks` maps check names to what each promises; the work function reports one outcome for each.
+    `checks` maps check names to what each promises; the work function reports one outcome for each. `afterwards` is called with
+    the upload once the result is stored, also where it was found done: it brings up to date what is derived from results.
     """
 
     def make(work: Callable[[StepWork], StepResult]) -> dg.AssetsDefinition:
@@ -175,6 +177,7 @@ def upload_asset(
         )
         def shell(context: dg.AssetExecutionContext, pipeline: Pipeline) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads the annotation and takes the bare class only
             outcome = run_step(context, pipeline.runner(), rules, work, fingerprint=fingerprint)
+            afterwards(pipeline, upload_of(context))
             return dg.MaterializeResult(
                 metadata=metadata_of(outcome, pipeline.storage()),
                 data_version=dg.DataVersion(outcome.finished.digest()[:16]),

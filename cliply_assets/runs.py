@@ -16,6 +16,7 @@ from cliply_assets.instance.owner import OWNER_TAG, is_alive, this_process
 from cliply_assets.instance.storage import close_pools
 from cliply_assets.partitions import UPLOAD_TAG, WORKSPACE_TAG, uploads
 from cliply_assets.pipeline import FAILURE_CODE
+from cliply_assets.steps.rules import STEPS
 from cliply_resources.settings import Settings
 
 __all__ = ["RunOutcome", "open_instance", "run_upload"]
@@ -89,7 +90,15 @@ def _execute(instance: dg.DagsterInstance, workspace_id: UUID, upload_id: UUID) 
     }
     with dg.execute_job(dg.reconstructable(make_clips_job), instance=instance, run_config=QUIET, tags=tags) as result:
         code = next(_failure_codes(result.all_events), "")
-        return RunOutcome(result.run_id, result.success, tuple(_failures(result)), code)
+        return RunOutcome(
+            result.run_id, result.success or _only_unneeded_failed(result), tuple(_failures(result)), code
+        )
+
+
+def _only_unneeded_failed(result: dg.JobExecutionResult) -> bool:
+    """Clips are whole without a search index; its own row says what is wrong with it."""
+    failed = {event.step_key for event in result.all_events if event.is_step_failure}
+    return bool(failed) and failed <= {name for name, rules in STEPS.items() if not rules.needed}
 
 
 def _failure_codes(events: Sequence[dg.DagsterEvent]) -> Iterator[str]:

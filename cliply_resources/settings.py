@@ -85,6 +85,11 @@ class Settings(BaseSettings):
     yolo_weights: Path | None = None
     """Face weights for ultralytics; unset uses the bundled detector."""
 
+    clip_model: str = "ViT-B-32"
+    """open_clip's name of the model that `clip_weights` belongs to, or a model configuration file (`.json`)."""
+    clip_weights: Path | None = None
+    """Checkpoint on this machine for searching pictures; unset searches by words alone. Never downloaded."""
+
     keep_run_days: int = 30
     """Dagster's records of runs are deleted after so many days; uploads and clips are not."""
 

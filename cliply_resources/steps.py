@@ -16,6 +16,7 @@ LABELS: Mapping[str, str] = {
     "audio_features": "Listening",
     "clip_candidates": "Choosing moments",
     "renders": "Rendering",
+    "frame_index": "Indexing for search",
 }
 """Every step from the source to finished clips, in the order a user sees them; the pipeline's rules say the same."""
 

@@ -54,6 +54,8 @@ LONGEST_CLIP = 600.0
 """Seconds; beyond this it is an excerpt, not a short clip."""
 
 INGEST_STEPS = frozenset({"source_video", "media_proxy"})
+ASIDE_STEPS = frozenset({"frame_index"})
+"""Their state says nothing about the clips."""
 
 
 def check_settings(settings: UploadSettings) -> None:
@@ -239,6 +241,7 @@ def derive_state(
     published_posts: int = 0,
 ) -> UploadState:
     """What an upload's facts add up to; the one place that says so. `waiting`: it was asked for again, and is not begun yet."""
+    steps = [fact for fact in steps if fact.step not in ASIDE_STEPS]
     running = {fact.step for fact in steps if fact.state == "running"}
     ended = {fact.state for fact in steps}
     chosen = any(fact.step == "clip_candidates" and fact.state == "completed" for fact in steps)

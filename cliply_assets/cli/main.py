@@ -167,6 +167,27 @@ def clips(
 
 
 @app.command()
+def search(
+    words: Annotated[str | None, typer.Argument(help="What is said there; with a CLIP checkpoint, or seen.")] = None,
+    upload: Annotated[
+        str | None, typer.Option(help="An upload id or its beginning; all uploads when left away.")
+    ] = None,
+    limit: Annotated[int, typer.Option(help="At most this many, best first.")] = 10,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Derive the index anew from what is stored.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Finds the part where something is said, in every film that was worked on."""
+    from cliply_assets.cli.search import print_moments, print_rebuilt
+
+    if words is None and not rebuild:
+        raise CallerError('Name what to search for: cliply search "the biggest mistake".')
+    if rebuild:
+        print_rebuilt(get_settings())
+    if words is not None:
+        print_moments(get_settings(), words, upload=upload, limit=limit, as_json=as_json)
+
+
+@app.command()
 def migrate() -> None:
     """Brings the database to this version's schema; safe to run twice and by several at once."""
     from cliply_assets.cli.listings import print_migrations

@@ -27,6 +27,8 @@ class StepRules(msgspec.Struct, frozen=True, kw_only=True):
     """Long films may take longer: the deadline is the larger of both."""
     priority: int = 0
     """Which of several waiting steps starts first: the one on the longest way to the clips."""
+    needed: bool = True
+    """Whether clips are incomplete without it; a run does not fail over a step that is not."""
     settings: tuple[str, ...] = ()
     """The fields of `UploadSettings` that change its result."""
 
@@ -82,6 +84,15 @@ STEPS: Mapping[str, StepRules] = _by_name(
         after=("source_video", "transcript", "scenes", "face_tracks", "clip_candidates"),
         deadline_seconds=300.0,
         settings=("aspects", "style"),
+    ),
+    StepRules(
+        name="frame_index",
+        label="Indexing for search",
+        after=("media_proxy", "transcript"),
+        deadline_seconds=300.0,
+        deadline_per_source_second=1.0,
+        priority=-10,
+        needed=False,
     ),
 )
 """Every step from the source to finished clips, in the order a user sees them."""

@@ -21,6 +21,7 @@ GRAPH = {
     "audio_features": {"media_proxy"},
     "clip_candidates": {"source_video", "transcript", "scenes", "face_tracks", "audio_features"},
     "renders": {"source_video", "transcript", "scenes", "face_tracks", "clip_candidates"},
+    "frame_index": {"media_proxy", "transcript"},
 }
 """Every asset and what it is made from; a change here is a change of the product."""
 
