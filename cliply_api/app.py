@@ -68,9 +68,13 @@ from cliply_api.auth.principal import Principal
 from cliply_api.background import housekeeping
 from cliply_api.clips.routes import routes as clip_routes
 from cliply_api.errors import Unauthenticated, as_reply
+from cliply_api.events.hub import EventHub
+from cliply_api.events.routes import routes as event_routes
+from cliply_api.events.routes import socket_routes
 from cliply_api.identity.routes import account_routes, auth_routes
 from cliply_api.identity.sign_in import SignIns
 from cliply_api.logs import configure_logs
+from cliply_api.system.metrics import metrics
 from cliply_api.system.routes import routes as system_routes
 from cliply_api.tokens.routes import routes as token_routes
 from cliply_api.web.document import build_document, document_routes, openapi_config
@@ -80,12 +84,15 @@ from cliply_api.web.outermost import Outermost
 from cliply_api.web.pages import provide_page
 from cliply_api.web.responses import ApiResponse
 from cliply_api.web.sessions import provide_identity, provide_session
+from cliply_api.webhooks.drain import drain_webhooks
+from cliply_api.webhooks.routes import routes as webhook_routes
 from cliply_api.workspaces.routes import invitation_routes
 from cliply_api.workspaces.routes import routes as workspace_routes
 from cliply_resources.database import Database
 from cliply_resources.mail import open_mailer
 from cliply_resources.settings import Settings, get_settings
 from cliply_resources.storage import Storage, open_storage
+from cliply_resources.webhooks import webhook_policy
 
 __all__ = ["ROUTES", "create_app"]
 
@@ -97,7 +104,11 @@ ROUTES: tuple[Any, ...] = (
     invitation_routes,
     clip_routes,
     admin_routes,
+    event_routes,
+    socket_routes,
+    webhook_routes,
     system_routes,
+    metrics,
 )
 """The areas' routers."""
 
@@ -149,9 +160,13 @@ async def _running(app: Litestar) -> AsyncGenerator[None, None]:
     app.state.key_ring = KeyRing(database, settings)
     app.state.sign_ins = SignIns(database, app.state.key_ring, Passwords(settings), settings)
     app.state.mailer = open_mailer(settings)
+    app.state.hub = EventHub(database, per_workspace=settings.streams_per_workspace)
+    app.state.webhook_policy = webhook_policy(settings)
     try:
         async with create_task_group() as tasks:
             tasks.start_soon(housekeeping, database, app.state.mailer, settings)
+            tasks.start_soon(app.state.hub.run)
+            tasks.start_soon(drain_webhooks, database, app.state.webhook_policy)
             yield
             tasks.cancel_scope.cancel()
     finally:

@@ -26,7 +26,7 @@ from cliply_resources.addresses import Network, is_inside, is_public
 from cliply_resources.connections import AddressRefused, BodyTooLarge, BoundedTransport, Resolver, resolve_with_system
 from cliply_resources.errors import CallerError, CliplyError, Rejected, StepFailed, TryLater
 
-__all__ = ["CONFIGURED", "PUBLIC", "OutboundPolicy", "Reply", "check_url", "fetch", "retry_after_seconds"]
+__all__ = ["CONFIGURED", "PUBLIC", "OutboundPolicy", "Reply", "check_url", "fetch", "post_once", "retry_after_seconds"]
 
 Decoded = TypeVar("Decoded")
 
@@ -155,6 +155,27 @@ def fetch(
             asked = replace(asked, headers=kept)
         target = following
     raise Rejected(f"{_host_of(url)} redirects more than {policy.max_redirects} times.")
+
+
+def post_once(
+    url: str,
+    *,
+    policy: OutboundPolicy,
+    headers: Mapping[str, str],
+    body: bytes,
+    timeout: float = TIMEOUT_SECONDS,
+    max_bytes: int = MAX_BYTES,
+) -> Reply:
+    """One POST and its answer, whatever its status says; redirects are never followed, and their bodies not read.
+
+    Raises:
+        CallerError: the URL, or where it leads to, is not allowed by the policy.
+        TryLater: no answer in time, or no connection.
+        Rejected: a body over the limit, or one that cannot be read.
+    """
+    sent = {**_BASE_HEADERS, **{name.lower(): value for name, value in headers.items()}}
+    asked = _Asked(method="POST", headers=sent, body=body, policy=policy, max_bytes=max_bytes)
+    return _exchange(check_url(url, policy), asked, timeout)
 
 
 def retry_after_seconds(value: str | None, *, now: float) -> float | None:

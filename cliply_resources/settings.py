@@ -114,6 +114,13 @@ class Settings(BaseSettings):
     user_requests_per_minute: int = Field(default=100, ge=1)
     workspace_requests_per_minute: int = Field(default=1000, ge=1)
 
+    webhook_private_networks: tuple[str, ...] = ()
+    """Networks of your own (`10.1.2.0/24`) that webhooks may go to; with one, plain http and any port are allowed, too."""
+    streams_per_workspace: int = Field(default=50, ge=1)
+    """Event streams and sockets that one process keeps open for a workspace."""
+    metrics_token: SecretStr | None = None
+    """The bearer token that /metrics asks for; unset answers to this machine only."""
+
     cors_origins: tuple[str, ...] = ()
     """Origins (`https://app.example.com`) whose pages may call the API with cookies; others may not."""
     trusted_proxies: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ from litestar.datastructures import MutableScopeHeaders
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from cliply_api.web.facts import KEY, RequestFacts
+from cliply_api.web.metrics import METRICS
 from cliply_resources.addresses import Network, is_inside, networks
 from cliply_resources.settings import Settings
 
@@ -94,6 +95,12 @@ def caller_address(peer: Any, forwarded: bytes, proxies: tuple[Network, ...]) ->
 
 def _write_line(scope: Scope, facts: RequestFacts, status: int, seconds: float) -> None:
     who = facts.principal
+    # The path as it was declared: ids in it would make a line of each.
+    place = str(scope.get("path_template", "unknown"))
+    method = str(scope.get("method", "WS"))
+    METRICS.count("cliply_requests_total", method=method, path=place, status=str(status))
+    if method != "WS" and place != "/api/events":
+        METRICS.observe("cliply_request_seconds", seconds, method=method, path=place)
     log.info(
         "request",
         method=scope.get("method", "WS"),

@@ -14,6 +14,7 @@ from cliply_resources.database.identity import Member, User
 from cliply_resources.database.migrate import migrate
 from cliply_resources.database.models import Base, Clip, Event, EventHead, Render, Upload, UploadStep, Workspace
 from cliply_resources.database.reviews import ClipComment
+from cliply_resources.database.webhooks import EventTicket, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
 __all__ = [
     "Base",
@@ -23,6 +24,7 @@ __all__ = [
     "EmbeddedPostgres",
     "Event",
     "EventHead",
+    "EventTicket",
     "Member",
     "Notice",
     "Render",
@@ -30,6 +32,9 @@ __all__ = [
     "Upload",
     "UploadStep",
     "User",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEndpoint",
     "Workspace",
     "migrate",
 ]

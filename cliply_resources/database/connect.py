@@ -209,8 +209,8 @@ class Database:
             _create_database(self._server.administrator(), name, owner=DAGSTER)
         return self._server.dagster_url(name)
 
-    def listen(self, channel: str, *, timeout: float | None = 5.0) -> Iterator[Notice | None]:
-        """Rings of one channel, for ever. `None` says "look at the rows now".
+    def listen(self, *channels: str, timeout: float | None = 5.0) -> Iterator[Notice | None]:
+        """Rings of these channels, for ever, over one connection. `None` says "look at the rows now".
 
         `None` comes first, once listening has begun, then after every `timeout` seconds of silence and after every
         reconnection, since rings are lost while nobody listens. Close the iterator to hang up.
@@ -219,7 +219,8 @@ class Database:
         """
         while True:
             with contextlib.suppress(psycopg.OperationalError), self._connected_as(API, autocommit=True) as connection:
-                connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+                for channel in channels:
+                    connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
                 yield None
                 while True:
                     rings = list(connection.notifies(timeout=timeout, stop_after=1))

@@ -127,11 +127,28 @@ def foreign_ids(theirs: Person, ask: Callable[..., list[Any]]) -> dict[str, str]
         place,
         upload,
     )
+    [(rerender,)] = ask(
+        "INSERT INTO render_wishes (workspace_id, clip_id, aspects, style, start_s, end_s, settings_digest) "
+        "VALUES (%s, %s, '{9:16}', 'none', 0, 9, 'd') RETURNING id",
+        place,
+        clip,
+    )
     [(comment,)] = ask(
         "INSERT INTO clip_comments (workspace_id, clip_id, body, author_id) VALUES (%s, %s, '!', %s) RETURNING id",
         place,
         clip,
         theirs.user_id,
+    )
+    [(webhook,)] = ask(
+        "INSERT INTO webhook_endpoints (workspace_id, url, events, secret) "
+        "VALUES (%s, 'https://example.com', '{*}', 'whsec_') RETURNING id",
+        place,
+    )
+    [(delivery,)] = ask(
+        "INSERT INTO webhook_deliveries (workspace_id, endpoint_id, event_id, kind, state) "
+        "VALUES (%s, %s, uuidv7(), 'webhook.test', 'failed') RETURNING id",
+        place,
+        webhook,
     )
     return {
         "workspace_id": place,
@@ -142,4 +159,7 @@ def foreign_ids(theirs: Person, ask: Callable[..., list[Any]]) -> dict[str, str]
         "upload_id": str(upload),
         "clip_id": str(clip),
         "comment_id": str(comment),
+        "rerender_id": str(rerender),
+        "webhook_id": str(webhook),
+        "delivery_id": str(delivery),
     }

@@ -23,6 +23,7 @@ PUBLIC = {
     "GET /api/health",
     "GET /api/openapi.json",
     "GET /api/readyz",
+    "GET /metrics",
     "POST /api/auth/email/verify",
     "POST /api/auth/login",
     "POST /api/auth/password/forgot",

@@ -48,8 +48,11 @@ def test_all_other_policies_let_reviewed_functions_read_and_make_the_local_works
     )
     assert found == [
         ("clips", "SELECT", ["cliply_definer"]),
+        ("render_wishes", "SELECT", ["cliply_definer"]),
         ("upload_steps", "SELECT", ["cliply_definer"]),
         ("uploads", "SELECT", ["cliply_definer"]),
+        ("webhook_deliveries", "SELECT", ["cliply_definer"]),
+        ("webhook_endpoints", "SELECT", ["cliply_definer"]),
         ("workspaces", "INSERT", ["cliply_definer"]),
     ]
 
@@ -214,7 +217,7 @@ def test_reviewed_functions_can_read_ids_and_states_but_no_text_of_a_user(ask):
     readable = {column for _, column, right in found if right == "SELECT"}
     assert readable <= {
         "workspace_id", "id", "upload_id", "state", "created_at", "cancelled_at", "paused_at", "completed_at", "deleted_at",
-        "confirmed_at", "incoming_until", "retry_at", "deadline_at",
+        "confirmed_at", "incoming_until", "retry_at", "deadline_at", "due_at", "endpoint_id",
     }  # fmt: skip
 
 

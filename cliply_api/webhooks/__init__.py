@@ -1,0 +1,1 @@
+"""Webhooks: a workspace's own programs are told what happens, without asking."""
