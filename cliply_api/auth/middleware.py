@@ -164,6 +164,8 @@ def _check_csrf(connection: ASGIConnection[Any, Any, Any, Any], cookie: str) -> 
 def _wanted_workspace(connection: ASGIConnection[Any, Any, Any, Any]) -> UUID | None:
     in_path = connection.path_params.get("workspace_id")
     given = str(in_path) if in_path is not None else connection.headers.get(WORKSPACE_HEADER)
+    if given is None and connection.scope["route_handler"].opt.get("workspace_in_query"):
+        given = connection.query_params.get("workspace_id")  # of an EventSource, which sends no headers
     if given is None:
         return None
     try:

@@ -1,5 +1,6 @@
 """`/api/events` and `/ws/uploads/{upload_id}`."""
 
+from contextlib import suppress
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from cliply_api.events.follow import Follower
 from cliply_api.events.hub import EventHub
 from cliply_api.events.rows import Reader, may_still_read
 from cliply_api.events.schemas import NewTicket, TicketView
-from cliply_api.events.stream import EventStream, as_message
+from cliply_api.events.stream import STALLED_SECONDS, EventStream, as_message
 from cliply_resources.settings import Settings
 
 __all__ = ["routes", "socket_routes"]
@@ -27,12 +28,22 @@ MAX_SEQ = 2**63 - 1
 BAD_TICKET, NOT_ALLOWED, TOO_MANY, LIFE_ENDED = 4401, 4403, 4429, 1001
 
 Seq = Annotated[int | None, HeaderParameter(name="Last-Event-ID", ge=0, le=MAX_SEQ)]
+EXAMPLE = (
+    'retry: 2000\nevent: ready\nid: 117\ndata: {"seq":117}\n\n'
+    'id: 118\ndata: {"seq":118,"id":"0192f0c4-7e1a-7c3e-9a55-0f6c2b9d1e23","kind":"clip.approved",'
+    '"upload_id":"0192f0c4-7e1a-7c3e-9a55-0f6c2b9d1e13","at":"2026-11-20T10:00:00Z","data":{"state":"approved"}}\n\n'
+)
+
+WorkspaceAsked = Annotated[
+    UUID | None, QueryParameter(name="workspace_id", description="Instead of `X-Workspace-Id`, for an EventSource.")
+]
 SeqAsked = Annotated[int | None, QueryParameter(name="last_event_id", ge=0, le=MAX_SEQ)]
 
 
 @get(
     "/",
     guards=[may("event.read")],
+    opt={"workspace_in_query": True, "examples": {200: EXAMPLE}},
     media_type="text/event-stream",
     operation_id="FollowEvents",
     summary="Follow what happens in the workspace",
@@ -43,6 +54,7 @@ def follow_events(
     principal: NamedDependency[Principal],
     last_event_id: Seq = None,
     last_event_id_asked: SeqAsked = None,
+    _workspace_id: WorkspaceAsked = None,
 ) -> EventStream:
     """Server-sent events. With `Last-Event-ID` (or `?last_event_id=`) everything after that event, else from now on.
 
@@ -122,9 +134,13 @@ async def _talk(socket: WebSocket[Any, Any, Any], follower: Follower) -> None:
                 tasks.cancel_scope.cancel()
 
         tasks.start_soon(hear)
-        async for item in follower.items():
-            await socket.send_data(as_message(item), mode="text")
-        await socket.close(code=LIFE_ENDED, reason="Connect again with a new ticket.")
+        with suppress(WebSocketDisconnect, OSError):  # they hung up while we spoke
+            async for item in follower.items():
+                with anyio.move_on_after(STALLED_SECONDS) as patience:
+                    await socket.send_data(as_message(item), mode="text")
+                if patience.cancelled_caught:
+                    break
+            await socket.close(code=LIFE_ENDED, reason="Connect again with a new ticket.")
         tasks.cancel_scope.cancel()
 
 

@@ -12,7 +12,7 @@ from litestar.types import Message, Receive, Scope, Send
 from cliply_api.events.follow import Follower, Sign
 from cliply_api.events.rows import Happened, Moved
 
-__all__ = ["EventStream", "as_message"]
+__all__ = ["STALLED_SECONDS", "EventStream", "as_message", "as_sse"]
 
 STALLED_SECONDS = 60.0
 """Somebody who takes nothing for so long is not there any more."""

@@ -22,6 +22,7 @@ AnyRequest = Request[Any, Any, Any]
 @get(
     "/metrics",
     guards=[public()],
+    opt={"examples": {200: "cliply_streams 3\n"}},
     media_type="text/plain",
     operation_id="GetMetrics",
     summary="What this process has counted",

@@ -46,6 +46,10 @@ MAX_ENDPOINTS = 20
 """Of a workspace; every event is written once for each that wants it."""
 ROTATION = timedelta(hours=24)
 MAX_ATTEMPTS_SHOWN = 100
+HOLD_EVENTS = sa.text(
+    "INSERT INTO event_heads AS head (workspace_id, last_seq) VALUES (:workspace, 0) "
+    "ON CONFLICT (workspace_id) DO UPDATE SET last_seq = head.last_seq"
+)
 
 
 def create(
@@ -115,6 +119,8 @@ def change(
 def remove(session: Session, principal: Principal, facts: RequestFacts, endpoint_id: UUID) -> None:
     """Nothing is sent there any more; its log is gone, too."""
     found = _find(session, endpoint_id, lock=True)
+    # No event may be at the point of becoming a delivery for what is just being deleted: it could not be committed.
+    session.execute(HOLD_EVENTS, {"workspace": principal.workspace})
     session.execute(sa.delete(WebhookEndpoint).where(WebhookEndpoint.id == endpoint_id))
     audit(session, principal, facts, "webhook.deleted", subject=str(endpoint_id), url=found.url)
 
@@ -220,7 +226,7 @@ def _again(session: Session, *conditions: sa.ColumnElement[bool]) -> int:
 
 def _find(session: Session, endpoint_id: UUID, *, lock: bool = False) -> WebhookEndpoint:
     query = sa.select(WebhookEndpoint).where(WebhookEndpoint.id == endpoint_id)
-    found = session.scalar(query.with_for_update() if lock else query)
+    found = session.scalar(query.with_for_update(key_share=True) if lock else query)
     if found is None:
         raise NotFound("There is no such webhook.")
     return found

@@ -215,7 +215,7 @@ def _note(
     # An endpoint that was deleted meanwhile took its deliveries with it; the lock keeps that from happening now.
     ours = (WebhookDelivery.id == delivery.id, WebhookDelivery.attempts == delivery.attempts)
     endpoint = session.scalars(
-        sa.select(WebhookEndpoint).where(WebhookEndpoint.id == delivery.endpoint_id).with_for_update()
+        sa.select(WebhookEndpoint).where(WebhookEndpoint.id == delivery.endpoint_id).with_for_update(key_share=True)
     ).one_or_none()
     if endpoint is None:
         return

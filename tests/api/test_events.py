@@ -91,6 +91,18 @@ def test_a_number_that_never_was_and_events_that_are_gone_ask_for_a_fresh_look(f
         assert stream.seqs() == [4, 5]
 
 
+def test_an_eventsource_names_its_workspace_in_the_query(first, client, eve, stranger, pipeline):
+    """Browsers let it send no headers."""
+    guest = join(client, eve, "viewer", "guest")  # whose oldest workspace is another
+    new_upload(pipeline, eve.workspace_id)
+    headers = {"Authorization": f"Bearer {guest.access_token}"}
+    for workspace, status in ((eve.workspace_id, 200), (stranger.workspace_id, 404), (str(uuid4()), 404)):
+        with httpx.stream("GET", f"http://{first}/api/events?workspace_id={workspace}", headers=headers) as reply:
+            assert reply.status_code == status
+            if status == 200:
+                assert 'data: {"seq":1}' in list(zip(range(4), reply.iter_lines(), strict=False))[-1]
+
+
 @pytest.mark.parametrize("bad", ["-1", "x", str(2**63), "1.5"])
 def test_a_last_event_id_that_is_no_number_is_refused(client, eve, bad):
     reply = eve("GET", "/api/events", headers={"Last-Event-ID": bad})

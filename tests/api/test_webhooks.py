@@ -387,6 +387,35 @@ def test_what_was_undone_is_told_to_nobody(eve, receiver, shared_database):
     assert log_of(eve, webhook) == []
 
 
+def test_deleting_and_switching_off_never_undoes_the_work_that_is_told_of(eve, receiver, shared_database):
+    """Neither a deadlock nor a broken reference may reach the transaction in which something happens."""
+    gone = receiver(answer=lambda handler: status(handler, 410))
+    done, failed = threading.Event(), []
+
+    def work():
+        while not done.is_set():
+            try:
+                new_upload(shared_database, eve.workspace_id)
+            except Exception as failure:
+                failed.append(failure)
+                return
+
+    workers = [threading.Thread(target=work) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    ends = time.monotonic() + 4
+    while time.monotonic() < ends:
+        webhooks = [register(eve, gone.url)[0] for _ in range(3)]
+        time.sleep(0.3)
+        for webhook in webhooks:
+            assert eve("DELETE", f"/api/webhooks/{webhook}").status_code == 204
+    done.set()
+    for worker in workers:
+        worker.join(10)
+    assert failed == []
+    assert gone.came
+
+
 def test_a_workspace_has_so_many_webhooks_and_editors_manage_none(eve, client):
     for number in range(20):
         register(eve, f"https://example.com/{number}")
