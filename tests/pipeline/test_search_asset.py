@@ -18,6 +18,7 @@ import pytest
 import sqlalchemy as sa
 
 from cliply_assets.pipeline import Pipeline, _open
+from cliply_assets.runs import _only_unneeded_failed
 from cliply_assets.sample import load_truth
 from cliply_assets.search.assets import frame_index, index_documents
 from cliply_assets.search.find import Found, find_moments
@@ -449,3 +450,21 @@ def test_the_asset_makes_an_upload_searchable(shop: Shop, monkeypatch: pytest.Mo
         _open()[0].close()
         _open.cache_clear()
         get_settings.cache_clear()
+
+
+def test_a_run_does_not_fail_over_its_search_index_alone() -> None:
+    @dg.asset(name="frame_index")
+    def broken() -> None:
+        raise dg.Failure("The index cannot be written.", allow_retries=False)
+
+    @dg.asset
+    def renders() -> None:
+        pass
+
+    @dg.asset(name="scenes")
+    def broken_too() -> None:
+        raise dg.Failure("No.", allow_retries=False)
+
+    assert _only_unneeded_failed(dg.materialize([broken, renders], raise_on_error=False))
+    assert not _only_unneeded_failed(dg.materialize([broken, broken_too], raise_on_error=False))
+    assert not _only_unneeded_failed(dg.materialize([renders]))

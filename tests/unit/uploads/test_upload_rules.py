@@ -71,3 +71,12 @@ def test_a_failed_upload_that_was_asked_for_again_waits_for_its_run() -> None:
     assert derive_state(steps, **asked) == "failed"
     assert derive_state(steps, waiting=True, **asked) == "analyzing"
     assert derive_state(steps[1:], waiting=True, **asked) == "created"
+
+
+@pytest.mark.parametrize("state", ["running", "failed"])
+def test_the_search_index_says_nothing_about_the_clips(state: str) -> None:
+    index = StepFact(step="frame_index", state=state)
+    asked = {"cancelled": False, "paused": False}
+    chosen = StepFact(step="clip_candidates", state="completed")
+    assert derive_state([chosen, index], ready_clips=1, **asked) == "review"
+    assert derive_state([chosen, index], ready_clips=0, **asked) == "clips_generated"
