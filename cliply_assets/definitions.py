@@ -10,6 +10,7 @@ from cliply_assets.instance.fork_server import PRELOADED
 from cliply_assets.jobs import analyze, make_clips, render
 from cliply_assets.pipeline import Pipeline
 from cliply_assets.renders.assets import renders
+from cliply_assets.renders.rerender import rerender
 from cliply_assets.search.assets import frame_index
 from cliply_assets.source.assets import media_proxy, source_video
 from cliply_assets.transcript.assets import transcript
@@ -17,6 +18,7 @@ from cliply_assets.vision.assets import face_tracks, scenes
 from cliply_resources.settings import get_settings
 from schedules.purge_runs import purge_runs, purge_runs_daily
 from sensors.new_uploads import new_uploads
+from sensors.render_wishes import render_wishes
 
 __all__ = ["defs"]
 
@@ -44,8 +46,8 @@ defs = dg.Definitions(
         renders,
         frame_index,
     ],
-    jobs=[analyze, render, make_clips, purge_runs],
-    sensors=[new_uploads],
+    jobs=[analyze, render, make_clips, rerender, purge_runs],
+    sensors=[new_uploads, render_wishes],
     schedules=[purge_runs_daily],
     resources={"pipeline": Pipeline()},
     executor=_executor(),

@@ -86,13 +86,14 @@ def run_step(
     work: Callable[[StepWork], StepResult],
     *,
     part: str = "",
+    aside: bool = False,
     fingerprint: Callable[[UploadFacts], str] = lambda _: "",
 ) -> StepOutcome:
     """Runs a step in Dagster's terms: an error that cannot be helped by trying again says so."""
     end_with_parent()
     attempt = Attempt(number=context.retry_number + 1, run_id=context.run_id)
     try:
-        return runner.run(upload_of(context), rules, work, attempt, part=part, fingerprint=fingerprint)
+        return runner.run(upload_of(context), rules, work, attempt, part=part, aside=aside, fingerprint=fingerprint)
     except CliplyError as error:
         raise dg.Failure(
             description=str(error), metadata={FAILURE_CODE: error.code}, allow_retries=not is_final(error)

@@ -37,7 +37,7 @@ def add(session: Session, principal: Principal, facts: RequestFacts, clip_id: UU
         Conflict: the clip has too many.
     """
     clip = clip_of(session, clip_id, lock=True)
-    length = clip.end_s - clip.start_s
+    length = clip.span.duration
     if wanted.at_s is not None and wanted.at_s > length:
         raise CallerError(f"{wanted.at_s:g} s lies behind the end of this clip, which is {length:.3g} s long.")
     count = session.scalar(sa.select(sa.func.count()).where(ClipComment.clip_id == clip_id)) or 0
@@ -45,7 +45,7 @@ def add(session: Session, principal: Principal, facts: RequestFacts, clip_id: UU
         raise Conflict(f"This clip has {count} comments, which is as many as it may have; delete some first.")
     made = ClipComment(
         clip_id=clip_id,
-        source_s=None if wanted.at_s is None else clip.start_s + wanted.at_s,
+        source_s=None if wanted.at_s is None else clip.span.start + wanted.at_s,
         body=wanted.text,
         author_id=principal.user_id,
         author_name=principal.name or principal.email,
@@ -93,12 +93,13 @@ def _own(session: Session, principal: Principal, clip_id: UUID, comment_id: UUID
 
 
 def _view(clip: Clip, row: ClipComment) -> CommentView:
-    inside = row.source_s is not None and clip.start_s <= row.source_s <= clip.end_s
+    span = clip.span
+    inside = row.source_s is not None and span.start <= row.source_s <= span.end
     return CommentView(
         id=row.id,
         clip_id=row.clip_id,
         text=row.body,
-        at_s=round(row.source_s - clip.start_s, 3) if inside and row.source_s is not None else None,
+        at_s=round(row.source_s - span.start, 3) if inside and row.source_s is not None else None,
         source_s=row.source_s,
         author_id=row.author_id,
         author_name=row.author_name,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-__all__ = ["BATCH", "CLIP", "COMMENT", "DETAIL", "LINK", "VERSION", "page"]
+__all__ = ["BATCH", "CLIP", "COMMENT", "DETAIL", "LINK", "RERENDER", "VERSION", "page"]
 
 CLIP_ID = "0192f0c4-7e1a-7c3e-9a55-0f6c2b9d1e21"
 USER_ID = "0192f0c4-7e1a-7c3e-9a55-0f6c2b9d1e11"
@@ -75,6 +75,19 @@ COMMENT: dict[str, Any] = {
     "edited_at": None,
 }
 BATCH: dict[str, Any] = {"clip_ids": [CLIP_ID], "state": "approved"}
+RERENDER: dict[str, Any] = {
+    "id": "0192f0c4-7e1a-7c3e-9a55-0f6c2b9d1e41",
+    "clip_id": CLIP_ID,
+    "state": "waiting",
+    "aspects": ["1:1"],
+    "style": "karaoke",
+    "start_s": 611.9,
+    "end_s": 643.88,
+    "versions": {},
+    "reason": None,
+    "created_at": "2026-11-20T10:12:00Z",
+    "ended_at": None,
+}
 
 
 def page(one: dict[str, Any]) -> dict[str, Any]:

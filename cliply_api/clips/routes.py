@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from cliply_api.auth.guards import may
 from cliply_api.auth.principal import Principal
 from cliply_api.clips import comments, downloads, examples, service
+from cliply_api.clips.rerender_routes import rerender_handlers
 from cliply_api.clips.schemas import (
     BatchDone,
     ChangeClip,
@@ -347,6 +348,7 @@ routes = Router(
         approve_clips,
         reject_clips,
         delete_clips,
+        *rerender_handlers,
     ],
     tags=["Clips"],
 )

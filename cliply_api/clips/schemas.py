@@ -7,6 +7,7 @@ from uuid import UUID
 from msgspec import UNSET, Meta, UnsetType
 
 from cliply_api.web.fields import Line, LongText, Name, Request, View
+from cliply_resources.documents.clips import Aspect, CaptionStyle
 
 __all__ = [
     "MAX_BATCH",
@@ -23,7 +24,12 @@ __all__ = [
     "DownloadLink",
     "FileKind",
     "NewComment",
+    "NewRender",
+    "NewRenders",
     "OriginView",
+    "RenderSettings",
+    "RerenderView",
+    "RerendersView",
     "VersionView",
 ]
 
@@ -36,6 +42,9 @@ FileKind = Literal["video", "thumbnail", "srt", "edl", "xml", "fcpxml", "provena
 Hashtag = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^#?[^\W_]\w*$(?!\n)", examples=["#podcast"])]
 CommentText = Annotated[str, Meta(min_length=1, max_length=5000, pattern=r"^(?=[\s\S]*\S)[^\x00]*$")]
 Second = Annotated[float, Meta(ge=0, le=LONGEST_FILM_SECONDS)]
+
+
+ClipIds = Annotated[list[UUID], Meta(min_length=1, max_length=MAX_BATCH)]
 
 
 class ChangeClip(Request, kw_only=True):
@@ -56,7 +65,7 @@ class ClipRejection(Request, kw_only=True):
 class ClipChoice(Request, kw_only=True):
     """Some clips of the workspace, all of which must exist."""
 
-    clip_ids: Annotated[list[UUID], Meta(min_length=1, max_length=MAX_BATCH)]
+    clip_ids: ClipIds
 
 
 class ClipsRejection(ClipChoice, kw_only=True):
@@ -77,6 +86,53 @@ class ChangeComment(Request, kw_only=True):
     """The remark in other words."""
 
     text: CommentText
+
+
+class RenderSettings(Request, kw_only=True):
+    """How the new version is to look; what is absent stays as it is."""
+
+    aspects: Annotated[list[Aspect], Meta(min_length=1, max_length=4)] | UnsetType = UNSET
+    """Without it, those of the upload."""
+    style: CaptionStyle | UnsetType = UNSET
+
+
+class NewRender(RenderSettings, kw_only=True):
+    """How the clip is to look, and where it is to begin and end."""
+
+    start_s: Second | UnsetType = UNSET
+    end_s: Second | UnsetType = UNSET
+    """Seconds from the start of the source; both are moved to the nearest word, so that none is cut in two."""
+
+
+class NewRenders(RenderSettings, kw_only=True):
+    """How several clips are to look."""
+
+    clip_ids: ClipIds
+
+
+class RerenderView(View, kw_only=True):
+    """A wish for new versions of a clip, and how far it is."""
+
+    id: UUID
+    clip_id: UUID
+    state: Literal["waiting", "running", "done", "failed"]
+    aspects: list[Aspect]
+    style: CaptionStyle
+    start_s: float
+    end_s: float
+    """Where it begins and ends, after moving to words."""
+    versions: dict[str, int]
+    """Once it is done: each aspect ratio and the version that has it. Settings that had been rendered before yield that version."""
+    reason: str | None
+    """Why it failed."""
+    created_at: datetime
+    ended_at: datetime | None
+
+
+class RerendersView(View, kw_only=True):
+    """The wishes for several clips, in the order of the request."""
+
+    rerenders: list[RerenderView]
 
 
 class VersionView(View, kw_only=True):

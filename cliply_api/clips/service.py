@@ -33,6 +33,7 @@ __all__ = [
     "approve_all",
     "change",
     "clip_of",
+    "clips_of",
     "delete",
     "delete_all",
     "get_clip",
@@ -204,6 +205,18 @@ def clip_of(session: Session, clip_id: UUID, *, lock: bool = False) -> Clip:
 
 
 def _each(session: Session, clip_ids: Sequence[UUID], act: Callable[[Clip], None]) -> list[UUID]:
+    found = clips_of(session, clip_ids)
+    for row in found:
+        act(row)
+    return [row.id for row in found]
+
+
+def clips_of(session: Session, clip_ids: Sequence[UUID]) -> list[Clip]:
+    """The rows of these clips, each once and in that order, locked.
+
+    Raises:
+        ApiError: some of them are not there; its details say which.
+    """
     wanted = list(dict.fromkeys(clip_ids))
     # In the order of their ids, so that two batches never wait for each other in a circle.
     query = _present().where(Clip.id.in_(wanted)).order_by(Clip.id).with_for_update(of=Clip)
@@ -220,9 +233,7 @@ def _each(session: Session, clip_ids: Sequence[UUID], act: Callable[[Clip], None
             code=ErrorCode.NOT_FOUND,
             details=missing,
         )
-    for row in found.values():
-        act(row)
-    return wanted
+    return [found[clip_id] for clip_id in wanted]
 
 
 def _decide(
@@ -269,9 +280,9 @@ def _facts(row: Clip, versions: Sequence[Render]) -> dict[str, Any]:
         "id": row.id,
         "upload_id": row.upload_id,
         "rank": row.rank,
-        "start_s": row.start_s,
-        "end_s": row.end_s,
-        "duration_s": round(row.end_s - row.start_s, 3),
+        "start_s": row.span.start,
+        "end_s": row.span.end,
+        "duration_s": round(row.span.duration, 3),
         "score": row.score,
         "title": row.title,
         "description": row.description,

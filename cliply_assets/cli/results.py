@@ -170,9 +170,9 @@ def _clip(clip: Clip, renders: Sequence[Render], steps: Sequence[UploadStep], or
     )
     return ClipResult(
         id=str(clip.id),
-        start=clip.start_s,
-        end=clip.end_s,
-        duration=round(clip.end_s - clip.start_s, 3),
+        start=clip.span.start,
+        end=clip.span.end,
+        duration=round(clip.span.duration, 3),
         score=clip.score,
         subscores=dict(clip.subscores),
         title=clip.title,

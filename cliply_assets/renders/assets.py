@@ -1,8 +1,6 @@
 """Finished clips: one step a clip, side by side, each failing and retried alone."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
-from pathlib import Path
 from uuid import UUID
 
 import dagster as dg
@@ -10,19 +8,15 @@ import msgspec
 
 from cliply_assets.partitions import uploads
 from cliply_assets.pipeline import FAILURE_CODE, Pipeline, check_result, picture, retry_policy, run_step, upload_of
-from cliply_assets.renders.making import Material, make_files, plan_render
-from cliply_assets.renders.records import ClipRecords, RenderVersion, clip_id
-from cliply_assets.renders.spec import spec_digest
+from cliply_assets.renders.records import ClipRecords, clip_id
+from cliply_assets.renders.versions import make_versions
 from cliply_assets.steps.records import StepKey
 from cliply_assets.steps.rules import STEPS
-from cliply_assets.steps.work import Check, StepResult, StepWork, StoredObject
+from cliply_assets.steps.work import Check, StepResult, StepWork
 from cliply_resources.database import Database
-from cliply_resources.documents import Candidates, ClipSettings, FaceTracks, Scenes, SourceVideo, Transcript
-from cliply_resources.errors import CliplyError, NotFound
-from cliply_resources.progress import part_of
+from cliply_resources.documents import Candidates, ClipSettings
+from cliply_resources.errors import NotFound
 from cliply_resources.storage import Storage
-from cliply_resources.storage.files import hash_file
-from cliply_resources.storage.keys import clip_key
 
 __all__ = ["RenderedPart", "renders"]
 
@@ -104,84 +98,20 @@ def _render(step: StepWork, database: Database, identity: UUID) -> StepResult:
         raise NotFound(
             f"The clip {identity} is no longer among the candidates of this upload; choose the moments again."
         )
-    stored: dict[str, StoredObject] = {}
-    checks: list[Check] = []
-    with ExitStack() as stack:
-        source = step.document("source_video", "source.json", SourceVideo)
-        path = stack.enter_context(step.file("source_video", "source"))
-        material = Material(
-            source=source,
-            path=path,
-            name=Path(step.source_uri).name if step.source_kind == "file" else f"{source.title}{path.suffix}",
-            transcript=step.document("transcript", "transcript.json", Transcript),
-            scenes=step.document("scenes", "scenes.json", Scenes),
-            faces=step.table("face_tracks", "faces.parquet"),
-            detector=step.document("face_tracks", "faces.json", FaceTracks).detector,
-        )
-        aspects = step.settings.aspects
-        for number, aspect in enumerate(aspects):
-            progress = part_of(step.progress, number / len(aspects), (number + 1) / len(aspects))
-            settings = ClipSettings(aspect=aspect, style=step.settings.style)
-            spec = plan_render(material, candidate, settings, deadline_seconds=step.seconds_left)
-            digest = spec_digest(spec)
-            made = records.begin_render(identity, aspect=aspect, style=settings.style, spec_digest=digest)
-            ready = _ready(step.storage, made, records, identity, spec_digest=digest)
-            if ready is not None:
-                progress(1.0, "unchanged, nothing to render")
-                stored.update({f"{aspect} {kind}": _described(step.storage, key) for kind, key in ready.items()})
-                checks.append(Check(name="clips_can_be_posted", passed=True, says=f"{aspect} is unchanged."))
-                continue
-            try:
-                files = make_files(
-                    spec,
-                    material,
-                    candidate,
-                    step.scratch(f"{identity.hex}-{number}"),
-                    progress=progress,
-                    deadline_seconds=step.seconds_left,
-                )
-            except CliplyError as error:
-                records.fail_render(made.id, str(error))
-                raise
-            keys = {}
-            for kind, path in files.files.items():
-                name = f"{aspect.replace(':', 'x')}-{path.name}"
-                keys[kind] = clip_key(step.workspace_id, identity, made.version, name)
-                put = step.storage.put_file(keys[kind], path)
-                stored[f"{aspect} {kind}"] = StoredObject(key=keys[kind], size=put.size, sha256=put.sha256)
-            records.finish_render(made.id, objects=keys, sha256=files.rendered.sha256, duration=files.rendered.duration)
-            checks.extend(_checks(aspect, files.problems))
-    return StepResult(stored=stored, metadata={"title": candidate.title, "clip": identity.hex}, checks=tuple(checks))
-
-
-def _ready(
-    storage: Storage, made: RenderVersion, records: ClipRecords, identity: UUID, *, spec_digest: str
-) -> Mapping[str, str] | None:
-    """The files of exactly this spec by kind, where they are there already: this clip's own, or copied from its twin."""
-    if made.objects is not None and all(storage.exists(key) for key in made.objects.values()):
-        return made.objects
-    twin = records.same_made_elsewhere(identity, spec_digest=spec_digest)
-    if twin is None or not all(storage.exists(key) for key in twin.objects.values()):
-        return None
-    keys = {}
-    for kind, key in twin.objects.items():
-        name = key.rpartition("/")[2]
-        keys[kind] = clip_key(records.workspace_id, identity, made.version, name)
-        storage.copy(key, keys[kind])
-    records.finish_render(made.id, objects=keys, sha256=twin.sha256, duration=twin.duration)
-    return keys
-
-
-def _described(storage: Storage, key: str) -> StoredObject:
-    with storage.local_path(key) as path, path.open("rb") as file:
-        found = hash_file(file)
-    return StoredObject(key=key, size=found.size, sha256=found.sha256)
-
-
-def _checks(aspect: str, problems: tuple[str, ...]) -> list[Check]:
-    if not problems:
-        return [Check(name="clips_can_be_posted", passed=True, says=f"{aspect} is ready to be posted.")]
-    return [Check(name="clips_can_be_posted", passed=False, says=f"{aspect}: {problem}") for problem in problems]
+    # What people wrote and where they cut holds, also when something else makes a new version necessary.
+    row = records.clip(identity)
+    candidate = msgspec.structs.replace(
+        candidate,
+        start=row.span.start,
+        end=row.span.end,
+        title=row.title,
+        description=row.description,
+        hashtags=tuple(row.hashtags),
+    )
+    settings = [
+        ClipSettings(aspect=aspect, style=step.settings.style) for aspect in dict.fromkeys(step.settings.aspects)
+    ]
+    return make_versions(step, records, identity, candidate, settings)
 
 
 @dg.op(out={"result": dg.Out(dg.Nothing), **{name: dg.Out(dg.Nothing) for name in CHECKS}})

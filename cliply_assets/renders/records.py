@@ -129,6 +129,8 @@ class ClipRecords:
             Render.workspace_id == self.workspace_id, Render.clip_id == clip, Render.aspect == aspect
         )
         with self._database.pipeline(self.workspace_id) as session:
+            # Two that render the same clip at once must not count to the same version.
+            session.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(f"renders:{clip}", 0))))
             row = session.scalars(sa.select(Render).where(*same_spec)).first()
             if row is None:
                 row = Render(

@@ -47,6 +47,8 @@ class StepKey:
     upload_id: UUID
     step: str
     part: str = ""
+    aside: bool = False
+    """Work beside the upload's own run: it does not fulfil a wish to start that again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,7 +261,7 @@ class StepRecords:
         )
         with self._database.pipeline(key.workspace_id) as session:
             session.execute(statement)
-            if takes_up:
+            if takes_up and not key.aside:
                 _took_up(session, key)
 
 

@@ -83,6 +83,7 @@ class StepRunner:
         attempt: Attempt,
         *,
         part: str = "",
+        aside: bool = False,
         fingerprint: Callable[[UploadFacts], str] = lambda _: "",
     ) -> StepOutcome:
         """Does the step, or finds that it is done: the same inputs and version are never worked on twice.
@@ -94,7 +95,7 @@ class StepRunner:
             UploadHalted: nobody wants it now; a cancelled upload ends its running step, too.
         """
         upload = self.records.upload(upload_id)
-        key = StepKey(upload.workspace_id, upload_id, rules.name, part)
+        key = StepKey(upload.workspace_id, upload_id, rules.name, part, aside)
         deadline = rules.deadline(self._source_seconds(upload))
         with self._database.advisory_lock(f"step:{upload_id}:{rules.name}:{part}", wait_seconds=deadline) as locked:
             if not locked:

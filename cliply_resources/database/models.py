@@ -22,6 +22,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, REAL
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from cliply_resources.documents.spans import Span
+
 __all__ = ["Base", "Clip", "Event", "EventHead", "Render", "Upload", "UploadStep", "Workspace"]
 
 Document = dict[str, Any]
@@ -182,6 +184,16 @@ class Clip(Base):
     edited_at: Mapped[datetime | None]
     """When a person last changed it; from then on no analysis does."""
     deleted_at: Mapped[datetime | None]
+    cut_start_s: Mapped[float | None]
+    cut_end_s: Mapped[float | None]
+    """Where people moved the cut to; nothing: it is as proposed."""
+
+    @property
+    def span(self) -> Span:
+        """The stretch of the source that the clip shows now."""
+        if self.cut_start_s is None or self.cut_end_s is None:
+            return Span(self.start_s, self.end_s)
+        return Span(self.cut_start_s, self.cut_end_s)
 
 
 class Render(Base):

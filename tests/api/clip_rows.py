@@ -18,7 +18,7 @@ FILES = {
     "provenance": "clip.json",
 }
 KINDS = tuple(FILES)
-_starts = itertools.count(100, 40)
+_starts = itertools.count(200, 40)
 
 
 def add_upload(session: Session) -> UUID:

@@ -13,6 +13,7 @@ from cliply_resources.database import (
     Database,
     EventTicket,
     Render,
+    RenderWish,
     Upload,
     UploadStep,
     WebhookAttempt,
@@ -102,6 +103,8 @@ def two(shared_url: str, shared_database: Database) -> TwoWorkspaces:
             session.add(Render(clip_id=clip.id, aspect="9:16", style="karaoke"))
         with shared_database.api(workspace) as session:
             session.add(ClipComment(clip_id=clip.id, body="!", author_id=uuid4()))
+            wish = {"aspects": ["9:16"], "style": "none", "start_s": 0.0, "end_s": 9.5, "settings_digest": "d"}
+            session.add(RenderWish(clip_id=clip.id, **wish))
         with shared_database.api(workspace) as session:
             endpoint = WebhookEndpoint(url="https://example.com", events=["*"], secret="whsec_AA==")
             session.add(endpoint)
