@@ -60,6 +60,7 @@ def openapi_config(version: str) -> OpenAPIConfig:
             Tag(name="Sign-in", description="Accounts, sessions and passwords."),
             Tag(name="API tokens", description="Keys for programs."),
             Tag(name="Workspaces", description="Workspaces, members, invitations, audit log."),
+            Tag(name="Clips", description="Reviewed, edited, discussed, rendered again and downloaded."),
             Tag(name="Events", description="What happens, as it happens."),
             Tag(name="Webhooks", description="What happens, told to programs of your own."),
             Tag(name="Administration", description="For whoever looks after the installation."),

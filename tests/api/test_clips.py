@@ -10,6 +10,7 @@ from api_people import join, sign_up
 from clip_rows import KINDS, add_clip, add_render, add_upload
 from sqlalchemy import event
 
+from cliply_api.web.pages import encode_cursor
 from cliply_resources.storage import open_storage
 from cliply_resources.storage.signing import verify
 
@@ -96,6 +97,20 @@ class TestListing:
     )
     def test_what_cannot_be_asked_is_refused(self, owner, wrong):
         assert owner("GET", "/api/clips", params=wrong).status_code == 400
+
+    @pytest.mark.parametrize(
+        "values",
+        [
+            (99999999999999, str(UUID(int=1))),
+            (10**30, str(UUID(int=1))),
+            (5, 5),
+            ("0001-01-01T00:00:00Z", str(UUID(int=1))),
+        ],
+    )
+    @pytest.mark.parametrize("of_upload", [{}, {"upload_id": str(UUID(int=1))}])
+    def test_a_cursor_that_somebody_made_up_is_never_our_fault(self, owner, of_upload, values):
+        reply = owner("GET", "/api/clips", params={"cursor": encode_cursor(*values), **of_upload})
+        assert reply.status_code in {200, 400}
 
     def test_clips_of_a_deleted_upload_are_gone(self, rows, owner, upload, clip, ask):
         ask("UPDATE uploads SET deleted_at = now() WHERE id = %s", upload)
