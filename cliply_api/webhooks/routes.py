@@ -192,7 +192,8 @@ def replay_since(
     webhook_id: FromPath[UUID],
     data: JSONBody[Replay],
 ) -> Replayed:
-    """Under the ids that the messages had; the log goes back 30 days."""
+    """What has failed, and what was never sent because the webhook was switched off or not there; with `only_failed` off
+    everything. Messages keep their ids. At most 10,000 that were never sent; ask again for more."""
     return service.replay_since(session, principal, facts, webhook_id, data)
 
 

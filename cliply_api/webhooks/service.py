@@ -46,6 +46,17 @@ MAX_ENDPOINTS = 20
 """Of a workspace; every event is written once for each that wants it."""
 ROTATION = timedelta(hours=24)
 MAX_ATTEMPTS_SHOWN = 100
+MAX_CAUGHT_UP = 10_000
+"""Events that one call can send which were not sent before; call again for more."""
+CATCH_UP = sa.text(
+    "INSERT INTO webhook_deliveries (endpoint_id, event_id, seq, kind, upload_id, payload, occurred_at) "
+    "SELECT :endpoint, e.id, e.seq, e.kind, e.upload_id, e.payload, e.created_at FROM events e "
+    "WHERE e.workspace_id = :workspace AND e.created_at >= :since "
+    "AND CAST(:wanted AS text[]) && ARRAY['*', e.kind, split_part(e.kind, '.', 1) || '.*'] "
+    "AND NOT EXISTS (SELECT FROM webhook_deliveries d "
+    "WHERE d.workspace_id = e.workspace_id AND d.endpoint_id = :endpoint AND d.event_id = e.id) "
+    "ORDER BY e.seq LIMIT :at_most ON CONFLICT DO NOTHING RETURNING id"
+)
 HOLD_EVENTS = sa.text(
     "INSERT INTO event_heads AS head (workspace_id, last_seq) VALUES (:workspace, 0) "
     "ON CONFLICT (workspace_id) DO UPDATE SET last_seq = head.last_seq"
@@ -198,18 +209,26 @@ def replay(
 def replay_since(
     session: Session, principal: Principal, facts: RequestFacts, endpoint_id: UUID, wanted: Replay
 ) -> Replayed:
-    """Sends everything again that happened since then and is still in the log.
+    """Sends again what has failed since then, or with `only_failed` off everything, and what was never sent.
 
     Raises:
         Conflict: the endpoint is switched off.
     """
-    if _find(session, endpoint_id, lock=True).disabled_at is not None:
+    found = _find(session, endpoint_id, lock=True)
+    if found.disabled_at is not None:
         raise Conflict("This webhook is switched off. Switch it on first.")
     since = wanted.since if wanted.since.tzinfo else wanted.since.replace(tzinfo=UTC)
     conditions = [WebhookDelivery.endpoint_id == endpoint_id, WebhookDelivery.occurred_at >= since]
     if wanted.only_failed:
         conditions.append(WebhookDelivery.state == "failed")
-    count = _again(session, *conditions)
+    missed = {
+        "endpoint": endpoint_id,
+        "workspace": principal.workspace,
+        "since": since,
+        "wanted": found.events,
+        "at_most": MAX_CAUGHT_UP,
+    }
+    count = _again(session, *conditions) + len(session.execute(CATCH_UP, missed).all())
     audit(session, principal, facts, "webhook.replayed", subject=str(endpoint_id), since=since.isoformat(), count=count)
     return Replayed(count=count)
 

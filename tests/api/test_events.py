@@ -147,6 +147,19 @@ def test_nothing_is_lost_when_postgres_drops_the_listener(first, eve, pipeline, 
         assert stream.seqs() == list(range(1, 14))
 
 
+def test_nothing_is_lost_when_postgres_cuts_every_connection(first, eve, pipeline, ask):
+    with Stream(first, eve) as stream:
+        for _ in range(3):
+            ask(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            new_upload(pipeline, eve.workspace_id)
+        until(lambda: len(stream.events()) >= 3)
+        assert stream.seqs() == [1, 2, 3]
+        assert not stream.ended
+
+
 def test_a_reader_who_takes_nothing_holds_up_nobody(first, eve, pipeline):
     address, port = first.split(":")
     with socket.create_connection((address, int(port))) as lazy:

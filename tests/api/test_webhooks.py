@@ -128,12 +128,9 @@ def test_a_failed_message_comes_again_with_the_same_id_and_bytes(eve, receiver, 
     there = receiver(answer=lambda handler: status(handler, 500 if len(there.came) < 3 else 200))
     webhook, secret = register(eve, there.url)
     new_upload(shared_database, eve.workspace_id)
+    noted = "SELECT failures FROM webhook_deliveries WHERE endpoint_id = %s"
     for failures in (1, 2):
-        until(
-            lambda failures=failures: [
-                row for row in log_of(eve, webhook) if row["attempts"] == failures and row["last_status"]
-            ]
-        )
+        until(lambda failures=failures: ask(noted, webhook) == [(failures,)])
         hurry(ask, eve)
     [row] = settled(eve, webhook, 1)
     assert (row["attempts"], row["last_status"]) == (3, 200)
@@ -228,19 +225,27 @@ def test_two_applications_deliver_each_message_once(eve, receiver, shared_databa
 
 
 DRAIN = """
-import sys
-from uuid import UUID
+import sys, time
 from pydantic import SecretStr
 from cliply_resources.database import Database
 from cliply_resources.settings import Settings
-from cliply_resources.webhooks import deliver_next, endpoints_due, webhook_policy
+from cliply_resources.webhooks import deliver_next, delivery, endpoints_due, webhook_policy
 
+delivery.LEASE_SECONDS = float(sys.argv[2])
 settings = Settings(database_url=SecretStr(sys.argv[1]), webhook_private_networks=("127.0.0.2/32",))
 with Database.open(settings) as database:
-    print("ready", flush=True)
-    for workspace, endpoint in endpoints_due(database, 10):
-        deliver_next(database, webhook_policy(settings), workspace, endpoint)
+    while True:
+        for workspace, endpoint in endpoints_due(database, 10):
+            while deliver_next(database, webhook_policy(settings), workspace, endpoint):
+                pass
+        time.sleep(0.05)
 """
+
+
+def drainer(settings, lease_seconds):
+    """A process that does nothing but deliver."""
+    url = settings.database_url.get_secret_value()
+    return subprocess.Popen([sys.executable, "-c", DRAIN, url, str(lease_seconds)])
 
 
 def test_what_a_killed_process_was_sending_is_sent_by_another(receiver, settings, database):
@@ -249,7 +254,7 @@ def test_what_a_killed_process_was_sending_is_sent_by_another(receiver, settings
     place = database.local_workspace()
     endpoint = endpoint_of(database, place, there.url)
     new_upload(database, place)
-    process = subprocess.Popen([sys.executable, "-c", DRAIN, settings.database_url.get_secret_value()])
+    process = drainer(settings, 60)
     try:
         until(lambda: there.came, 30)
     finally:
@@ -273,6 +278,41 @@ def endpoint_of(database, place, url):
         session.add(made)
         session.flush()
         return made.id
+
+
+@pytest.mark.slow
+def test_three_drainers_of_which_some_are_killed_lose_nothing(receiver, settings, database):
+    there = receiver(answer=lambda handler: (time.sleep(0.01), ok(handler)))
+    place = database.local_workspace()
+    for _ in range(3):
+        endpoint_of(database, place, there.url)
+
+    drainers, kills = [drainer(settings, 1) for _ in range(3)], 0
+    try:
+        for number in range(80):
+            new_upload(database, place)
+            if number % 25 == 24:
+                heard = len(there.came)
+                until(lambda heard=heard: len(there.came) > heard + 5, 30)  # in the middle of it
+                drainers[0].kill()
+                drainers[0].wait()
+                drainers, kills = [*drainers[1:], drainer(settings, 1)], kills + 1
+        until(lambda: pending(database, place) == 0, 60)
+    finally:
+        for one in drainers:
+            one.kill()
+            one.wait()
+    with database.api(place) as session:
+        wanted = {f"msg_{event.hex}" for event in session.scalars(text("SELECT id FROM events"))}
+    came = Counter(there.ids())
+    assert set(came) == wanted
+    assert min(came.values()) >= 3
+    assert sum(came.values()) <= 240 + kills
+
+
+def pending(database, place):
+    with database.api(place) as session:
+        return session.scalar(text("SELECT count(*) FROM webhook_deliveries WHERE state = 'pending'"))
 
 
 def test_a_result_that_comes_too_late_changes_nothing(receiver, settings, database):
@@ -340,9 +380,13 @@ def test_an_endpoint_that_fails_for_days_is_switched_off_and_can_be_caught_up(ev
     there.answer = ok
     assert eve("PATCH", f"/api/webhooks/{webhook}", json={"enabled": True}).json()["enabled"]
     before = there.ids()
-    assert eve("POST", f"/api/webhooks/{webhook}/replay", json={"since": "2020-01-01T00:00:00Z"}).json() == {"count": 1}
-    settled(eve, webhook, 1)
-    assert there.ids()[-1] == before[0]
+    assert eve("POST", f"/api/webhooks/{webhook}/replay", json={"since": "2020-01-01T00:00:00Z"}).json() == {"count": 2}
+    settled(eve, webhook, 2)
+    assert set(there.ids()) == {before[0], *(row["message_id"] for row in log_of(eve, webhook))}
+    assert [row["seq"] for row in log_of(eve, webhook)] == [3, 1]  # 2 told others of the end
+    assert eve("POST", f"/api/webhooks/{webhook}/replay", json={"since": "2020-01-01T00:00:00Z"}).json() == {"count": 0}
+    everything = {"since": "2020-01-01T00:00:00Z", "only_failed": False}
+    assert eve("POST", f"/api/webhooks/{webhook}/replay", json=everything).json() == {"count": 2}
 
 
 def test_a_receiver_that_says_gone_is_switched_off_at_once(eve, receiver):
