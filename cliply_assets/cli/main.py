@@ -38,7 +38,9 @@ def main() -> None:
         sys.exit(exit_code(error))
     except OSError as error:
         # A full or read-only disk can meet any line; the person needs the place and the reason, not our call stack.
-        said = f"This machine does not let Cliply use {error.filename or 'its files'}: {error.strerror or error}."
+        # Of a copy, the second name is where it goes.
+        place = error.filename2 or error.filename or "its files"
+        said = f"This machine does not let Cliply use {place}: {error.strerror or error}."
         console.print(f"[bold red]Cliply could not do it.[/] {_plain(said)}", highlight=False, soft_wrap=True)
         sys.exit(Exit.STEP_FAILED)
 

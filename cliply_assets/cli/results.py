@@ -34,7 +34,7 @@ FILES = {
     "fcpxml": ".fcpxml",
     "provenance": ".json",
 }
-"""Every file of a rendered clip and the suffix it is delivered with."""
+"""Every file of a rendered clip and the suffix it is delivered with; the largest comes first, and with it a full disk."""
 
 
 class StepTiming(msgspec.Struct, frozen=True, kw_only=True):
@@ -214,9 +214,9 @@ def deliver(result: Result, storage: Storage, folder: Path) -> Result:
         for aspect, objects in clip.aspects.items():
             name = stem if len(clip.aspects) == 1 else f"{stem}-{aspect.replace(':', 'x')}"
             aspects[aspect] = {
-                kind: str(_copy(storage, key, folder / f"{name}{FILES[kind]}"))
-                for kind, key in objects.items()
-                if kind in FILES
+                kind: str(_copy(storage, objects[kind], folder / f"{name}{suffix}"))
+                for kind, suffix in FILES.items()
+                if kind in objects
             }
         clips.append(msgspec.structs.replace(clip, aspects=aspects, files=next(iter(aspects.values()), {})))
     delivered = msgspec.structs.replace(result, clips=tuple(clips))

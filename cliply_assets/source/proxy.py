@@ -5,6 +5,7 @@ also what `ffmpeg -ss` counts from. A picture track that starts late is preceded
 starts late by silence, so `audio.wav`, `frames.mkv` and `timing.parquet` agree to the sample and the frame.
 """
 
+import errno
 import fcntl
 import os
 import shutil
@@ -356,5 +357,6 @@ def _refuse_small_disk(media: SourceMedia, into: Path) -> None:
     if free < needed:
         raise StepFailed(
             f"The disk is too full: analysing this video needs up to {needed / 1e9:.2f} GB and {into} has "
-            f"{free / 1e9:.2f} GB free; free some space and run it again."
+            f"{free / 1e9:.2f} GB free; free some space and run it again.",
+            detail=os.strerror(errno.ENOSPC),
         )
