@@ -160,7 +160,7 @@ def run_stack(settings: Settings, *, port: int) -> Exit:
 
 
 def _services(workspace: Path, logs: Path, *, port: int, grpc_port: int) -> list[Service]:
-    python = [sys.executable, "-m"]
+    python = [sys.executable, "-m", "cliply_assets.instance.leashed"]
     on = ["-w", str(workspace)]
     module = ["--module-name", "cliply_assets.definitions", "--location-name", "cliply"]
     return [
