@@ -74,9 +74,11 @@ from cliply_api.events.routes import socket_routes
 from cliply_api.identity.routes import account_routes, auth_routes
 from cliply_api.identity.sign_in import SignIns
 from cliply_api.logs import configure_logs
+from cliply_api.objects.routes import routes as object_routes
 from cliply_api.system.metrics import metrics
 from cliply_api.system.routes import routes as system_routes
 from cliply_api.tokens.routes import routes as token_routes
+from cliply_api.uploads.routes import routes as upload_routes
 from cliply_api.web.document import build_document, document_routes, openapi_config
 from cliply_api.web.facts import RequestFacts, facts_of
 from cliply_api.web.idempotency import HEADER, Idempotency
@@ -102,6 +104,8 @@ ROUTES: tuple[Any, ...] = (
     token_routes,
     workspace_routes,
     invitation_routes,
+    upload_routes,
+    object_routes,
     clip_routes,
     admin_routes,
     event_routes,

@@ -17,6 +17,7 @@ from cliply_assets.transcript.assets import transcript
 from cliply_assets.vision.assets import face_tracks, scenes
 from cliply_resources.settings import get_settings
 from schedules.purge_runs import purge_runs, purge_runs_daily
+from schedules.tidy_uploads import tidy_uploads, tidy_uploads_hourly
 from sensors.new_uploads import new_uploads
 from sensors.render_wishes import render_wishes
 
@@ -46,9 +47,9 @@ defs = dg.Definitions(
         renders,
         frame_index,
     ],
-    jobs=[analyze, render, make_clips, rerender, purge_runs],
+    jobs=[analyze, render, make_clips, rerender, purge_runs, tidy_uploads],
     sensors=[new_uploads, render_wishes],
-    schedules=[purge_runs_daily],
+    schedules=[purge_runs_daily, tidy_uploads_hourly],
     resources={"pipeline": Pipeline()},
     executor=_executor(),
 )

@@ -127,6 +127,12 @@ class Settings(BaseSettings):
     """Networks of your own reverse proxies; only what they say about a caller's address is believed."""
     max_body_bytes: int = 2 * 1024 * 1024
     """Of one API request; films go to the storage by signed URL."""
+    max_upload_bytes: int = Field(default=2 * 1024**3, ge=1)
+    """Of one film that is put into the storage by signed URL."""
+    upload_link_seconds: int = Field(default=3600, ge=60)
+    """How long a signed URL takes a film; one that began in time may take longer."""
+    keep_unconfirmed_hours: int = Field(default=24, ge=1)
+    """What was put by signed URL and not confirmed is deleted so long after the URL's end."""
     audit_days: int = 90
     min_free_bytes: int = 1024**3
     """Readiness turns red when the disk under `home` has less left."""
@@ -139,12 +145,6 @@ class Settings(BaseSettings):
     """How many steps of one run work side by side; unset asks the machine."""
 
 
-    max_upload_bytes: int = Field(default=2 * 1024**3, ge=1)
-    """Of one film that is put into the storage by signed URL."""
-    upload_link_seconds: int = Field(default=3600, ge=60)
-    """How long a signed URL takes a film; one that began in time may take longer."""
-    keep_unconfirmed_hours: int = Field(default=24, ge=1)
-    """What was put by signed URL and not confirmed is deleted so long after the URL's end."""
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:
     """The settings of this process, read from the environment once."""

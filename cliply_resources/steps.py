@@ -52,7 +52,7 @@ def join_parts(step: str, rows: Sequence[UploadStep]) -> StepView:
     finished = state not in ("running", "pending") and starts and ends
     return StepView(
         step=step,
-        label=LABELS[step],
+        label=LABELS.get(step, step),
         state=state,
         percent=sum(row.percent or 0.0 for row in rows) / len(rows) if rows else 0.0,
         doing=doing,

@@ -11,7 +11,7 @@ from typing import BinaryIO, NoReturn, TypeVar
 from cliply_resources.errors import StepFailed
 from cliply_resources.storage.contract import StoredObject
 
-__all__ = ["copy_hashed", "hash_file", "move_into_place", "refuse_write", "write_whole"]
+__all__ = ["Incoming", "copy_hashed", "hash_file", "move_into_place", "refuse_write", "write_whole"]
 
 Written = TypeVar("Written")
 
@@ -56,6 +56,45 @@ def write_whole(target: Path, write: Callable[[BinaryIO], Written], *, temporary
         if temporary is not None:
             temporary.unlink(missing_ok=True)
     return stored
+
+
+class Incoming:
+    """A file that is being written in pieces: `keep` puts it in its place, `discard` leaves no trace of it.
+
+    A full disk is `StepFailed`, and leaves what was there before. A process that dies leaves a temporary file, for a sweep to find.
+    """
+
+    def __init__(self, target: Path, *, temporary_in: Path) -> None:
+        self._target = target
+        try:
+            descriptor, name = tempfile.mkstemp(dir=temporary_in, prefix=".part-")
+        except OSError as error:
+            refuse_write(error, target)
+        self._temporary = Path(name)
+        self._file = os.fdopen(descriptor, "wb", buffering=0)
+
+    def write(self, data: bytes | bytearray) -> None:
+        """Appends `data`."""
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            refuse_write(error, self._target)
+
+    def keep(self) -> None:
+        """The object is on disk and in its place afterwards."""
+        try:
+            os.fsync(self._file.fileno())
+            self._file.close()
+            move_into_place(self._temporary, self._target)
+        except OSError as error:
+            refuse_write(error, self._target)
+
+    def discard(self) -> None:
+        """Nothing is left of it; does nothing after `keep`."""
+        self._file.close()
+        self._temporary.unlink(missing_ok=True)
 
 
 def move_into_place(temporary: Path, target: Path) -> None:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from cliply_resources.errors import CallerError
 
-__all__ = ["analysis_key", "check_key", "check_prefix", "clip_key", "source_key", "workspace_prefix"]
+__all__ = ["analysis_key", "check_key", "check_prefix", "clip_key", "incoming_key", "source_key", "workspace_prefix"]
 
 MAX_KEY_LENGTH = 512
 """Characters; S3 allows 1024 bytes, and a bucket prefix comes on top."""
@@ -26,6 +26,12 @@ def source_key(workspace: UUID | str, upload: UUID | str, suffix: str) -> str:
             f"{suffix!r} is not a file suffix; it must be a dot and at most 8 lower-case letters or digits."
         )
     return check_key(f"{_workspace(workspace)}/uploads/{_id(upload)}/source{suffix}")
+
+
+def incoming_key(workspace: UUID | str, upload: UUID | str, suffix: str) -> str:
+    """Where a signed link puts an upload's bytes; what was looked at is copied away, so that the link cannot change it."""
+    source = source_key(workspace, upload, suffix)
+    return check_key(f"{source.rpartition('/')[0]}/incoming{suffix}")
 
 
 def analysis_key(workspace: UUID | str, upload: UUID | str, name: str) -> str:

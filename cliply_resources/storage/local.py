@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from cliply_resources.errors import NotFound, StepFailed
 from cliply_resources.storage.contract import SignedUpload, StoredObject
-from cliply_resources.storage.files import copy_hashed, move_into_place, refuse_write, write_whole
+from cliply_resources.storage.files import Incoming, copy_hashed, move_into_place, refuse_write, write_whole
 from cliply_resources.storage.keys import check_key, check_prefix
 from cliply_resources.storage.signing import SignedRequest, sign
 
@@ -73,6 +73,10 @@ class LocalStorage:
         if not path.is_file():
             raise _missing(key)
         yield path
+
+    def receive(self, key: str) -> Incoming:
+        """A file to write to that becomes the object, whole or not at all; for bytes that come in pieces."""
+        return Incoming(self._path(key), temporary_in=self._incoming)
 
     def exists(self, key: str) -> bool:
         """Whether there is a file."""

@@ -24,12 +24,15 @@ PUBLIC = {
     "GET /api/openapi.json",
     "GET /api/readyz",
     "GET /metrics",
+    "GET /objects/{key}",
+    "HEAD /objects/{key}",
     "POST /api/auth/email/verify",
     "POST /api/auth/login",
     "POST /api/auth/password/forgot",
     "POST /api/auth/password/reset",
     "POST /api/auth/refresh",
     "POST /api/auth/register",
+    "PUT /objects/{key}",
 }
 """Reviewed: everybody may call these."""
 

@@ -1,0 +1,262 @@
+"""Bodies of the upload handlers."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from msgspec import Meta, field
+
+from cliply_api.web.fields import Line, Name, Request, Url, View
+from cliply_resources.documents import Segment
+
+__all__ = [
+    "SUFFIXES",
+    "ClipLine",
+    "ConfirmedUpload",
+    "ContentType",
+    "NewFile",
+    "NewUpload",
+    "Options",
+    "OptionsView",
+    "PartView",
+    "PutRequest",
+    "RenderLine",
+    "Report",
+    "SignalsView",
+    "StepUsage",
+    "StepView",
+    "TranscriptView",
+    "UploadCreated",
+    "UploadDetail",
+    "UploadView",
+    "UsageView",
+]
+
+ContentType = Literal["video/mp4", "video/webm", "video/quicktime", "video/x-matroska"]
+SUFFIXES: dict[str, str] = {
+    "video/mp4": ".mp4",
+    "video/webm": ".webm",
+    "video/quicktime": ".mov",
+    "video/x-matroska": ".mkv",
+}
+
+State = Literal[
+    "created", "ingesting", "analyzing", "clips_generated", "rendering", "review", "publishing", "completed",
+    "failed", "cancelled", "paused",
+]  # fmt: skip
+Aspect = Literal["9:16", "1:1", "4:5", "16:9"]
+CaptionStyle = Literal["highlight_word", "karaoke", "pop_in", "typewriter", "bounce", "none"]
+Seconds = Annotated[float, Meta(ge=3, le=600)]
+
+
+class Options(Request, kw_only=True):
+    """How the film is to be processed."""
+
+    clips: Annotated[int, Meta(ge=1, le=50)] = 5
+    """At most this many."""
+    min_seconds: Seconds = 15.0
+    max_seconds: Seconds = 60.0
+    aspects: Annotated[list[Aspect], Meta(min_length=1, max_length=4)] = field(default_factory=lambda: ["9:16"])
+    style: CaptionStyle = "highlight_word"
+    language: Annotated[str, Meta(pattern=r"^[a-z]{2}$(?!\n)", min_length=2, max_length=2)] | None = None
+    """ISO 639-1; absent lets the transcript engine find out."""
+
+
+class NewFile(Request, kw_only=True):
+    """A film that will be put to the storage."""
+
+    name: Name
+    """What it is called where it comes from; names the upload where it has no title."""
+    size: Annotated[int, Meta(ge=1, le=2**50)]
+    """Bytes, exactly."""
+    content_type: ContentType
+
+
+class NewUpload(Request, kw_only=True):
+    """Exactly one of `file` and `source_url`."""
+
+    file: NewFile | None = None
+    source_url: Url | None = None
+    """The page of one video at one of the accepted sites."""
+    title: Line = ""
+    settings: Options | None = None
+
+
+class OptionsView(View, kw_only=True):
+    """How the film is (to be) processed."""
+
+    clips: int
+    min_seconds: float
+    max_seconds: float
+    aspects: list[str]
+    style: str
+    language: str | None
+
+
+class UploadView(View, kw_only=True):
+    """An upload in a list."""
+
+    id: UUID
+    title: str
+    state: State
+    percent: float
+    """0 to 100, over all steps."""
+    doing: str
+    """What is being done at the moment."""
+    reason: str | None
+    """Why it does not go on, where it does not."""
+    source: Literal["file", "url"]
+    source_url: str | None
+    size: int | None
+    """Bytes, where known."""
+    sha256: str | None
+    confirmed: bool
+    """Whether the bytes are there and were looked at; nothing is done before."""
+    attempt: int
+    clips: int
+    """With at least one finished render."""
+    settings: OptionsView
+    created_at: datetime
+
+
+class PartView(View, kw_only=True):
+    """One clip's share of a step that fans out."""
+
+    clip_id: UUID
+    state: str
+    percent: float
+    doing: str
+    attempt: int
+    reason: str | None
+
+
+class StepView(View, kw_only=True):
+    """One step of the work on an upload."""
+
+    step: str
+    label: str
+    state: Literal["pending", "running", "completed", "failed", "skipped", "cancelled"]
+    percent: float
+    doing: str
+    attempt: int
+    max_attempts: int
+    started_at: datetime | None
+    ended_at: datetime | None
+    seconds: float | None
+    reused: bool
+    """Found done in another upload of the workspace."""
+    reason: str | None
+    facts: dict[str, str | int | float]
+    """What came of it."""
+    parts: list[PartView]
+
+
+class UploadDetail(View, kw_only=True):
+    """An upload and its steps."""
+
+    upload: UploadView
+    steps: list[StepView]
+
+
+class PutRequest(View, kw_only=True):
+    """How the bytes are put: exactly this method, these headers and the announced number of bytes."""
+
+    method: Literal["PUT"]
+    url: str
+    headers: dict[str, str]
+    expires_at: datetime
+
+
+class UploadCreated(View, kw_only=True):
+    """A new upload; `put` says where the file goes. With a URL, work begins by itself."""
+
+    upload: UploadView
+    put: PutRequest | None
+    existing: bool
+    """The same URL with the same settings is already being worked on; this is that upload."""
+
+
+class ConfirmedUpload(View, kw_only=True):
+    """The upload whose work begins."""
+
+    upload: UploadView
+    existing: bool
+    """The same bytes with the same settings had been uploaded before; this is that upload, and the new one is gone."""
+
+
+class TranscriptView(View, kw_only=True):
+    """What was said, by whom, and when."""
+
+    engine: str
+    engine_detail: str
+    language: str | None
+    quality: Literal["high", "normal", "low"]
+    word_times: Literal["measured", "estimated"]
+    note: str
+    segments: list[Segment]
+
+
+class SignalsView(View, kw_only=True):
+    """The timeline that candidates were chosen from; all lists are of one length."""
+
+    times: list[float]
+    """Start of each row, seconds."""
+    signals: dict[str, list[float | None]]
+
+
+class StepUsage(View, kw_only=True):
+    """What a step took."""
+
+    step: str
+    label: str
+    cpu_seconds: float
+    seconds: float | None
+    """From its start to its end."""
+    attempts: int
+    stored_bytes: int
+    reused: bool
+
+
+class UsageView(View, kw_only=True):
+    """What the work on an upload took."""
+
+    steps: list[StepUsage]
+    cpu_seconds: float
+    stored_bytes: int
+
+
+class RenderLine(View, kw_only=True):
+    """One rendered version of a clip."""
+
+    id: UUID
+    aspect: str
+    style: str
+    version: int
+    state: str
+    duration: float | None
+    reason: str | None
+
+
+class ClipLine(View, kw_only=True):
+    """One clip in a report."""
+
+    id: UUID
+    rank: int
+    start: float
+    end: float
+    score: float
+    title: str
+    state: str
+    reasons: list[str]
+    renders: list[RenderLine]
+
+
+class Report(View, kw_only=True):
+    """Everything that came of an upload, in one document."""
+
+    upload: UploadView
+    generated_at: datetime
+    steps: list[StepView]
+    usage: UsageView
+    clips: list[ClipLine]
+    problems: list[str]

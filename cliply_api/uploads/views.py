@@ -1,0 +1,165 @@
+"""Rows of uploads and steps as bodies that go out."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from cliply_api.uploads.schemas import OptionsView, PartView, StepUsage, StepView, UploadView, UsageView
+from cliply_resources.database.models import Clip, Render, Upload, UploadStep
+from cliply_resources.documents import UploadSettings
+from cliply_resources.steps import LABELS, join_parts
+from cliply_resources.uploads import StepFact, derive_state
+
+__all__ = ["UploadRows", "rows_of", "step_views", "upload_view", "usage_view"]
+
+FINISHED = {"completed", "skipped"}
+
+
+@dataclass(frozen=True)
+class UploadRows:
+    """What else is known about an upload."""
+
+    steps: Sequence[UploadStep] = field(default_factory=list)
+    ready_clips: int = 0
+
+
+def rows_of(session: Session, workspace_id: UUID, ids: Collection[UUID]) -> Mapping[UUID, UploadRows]:
+    """The steps and the number of finished clips of each upload; two statements, however many they are."""
+    steps: dict[UUID, list[UploadStep]] = defaultdict(list)
+    found = sa.select(UploadStep).where(UploadStep.workspace_id == workspace_id, UploadStep.upload_id.in_(ids))
+    for row in session.scalars(found):
+        steps[row.upload_id].append(row)
+    counted = (
+        sa.select(Clip.upload_id, sa.func.count(sa.distinct(Clip.id)))
+        .join(Render, sa.and_(Render.workspace_id == Clip.workspace_id, Render.clip_id == Clip.id))
+        .where(
+            Clip.workspace_id == workspace_id,
+            Clip.upload_id.in_(ids),
+            Clip.deleted_at.is_(None),
+            Render.state == "ready",
+        )
+        .group_by(Clip.upload_id)
+    )
+    ready = {row[0]: row[1] for row in session.execute(counted)}
+    return {one: UploadRows(steps[one], ready.get(one, 0)) for one in ids}
+
+
+def upload_view(upload: Upload, rows: UploadRows) -> UploadView:
+    """The upload with its derived state; a path on the server's disk is nobody's business."""
+    settings = msgspec.convert(upload.settings, UploadSettings)
+    state = derive_state(
+        [StepFact(step=row.step, state=row.state) for row in rows.steps],
+        cancelled=upload.cancelled_at is not None,
+        paused=upload.paused_at is not None,
+        waiting=upload.retry_at is not None,
+        ready_clips=rows.ready_clips,
+    )
+    joined = [join_parts(step, [row for row in rows.steps if row.step == step]) for step in LABELS]
+    running = next((view for view in joined if view.state == "running"), None)
+    stopped = [view for view in joined if view.state in {"failed", "cancelled", "pending"} and view.reason]
+    return UploadView(
+        id=upload.id,
+        title=upload.title,
+        state=state,
+        percent=round(sum(100.0 if view.state in FINISHED else view.percent for view in joined) / len(joined), 1),
+        doing=_doing(upload, running.label if running else "", running.doing if running else ""),
+        reason=None if upload.retry_at is not None else next((view.reason for view in stopped), None),
+        source="url" if upload.source_kind == "url" else "file",
+        source_url=upload.source_uri if upload.source_kind == "url" else None,
+        size=upload.source_size,
+        sha256=upload.source_sha256,
+        confirmed=upload.confirmed_at is not None,
+        attempt=upload.attempt,
+        clips=rows.ready_clips,
+        settings=OptionsView(
+            clips=settings.clips,
+            min_seconds=settings.min_seconds,
+            max_seconds=settings.max_seconds,
+            aspects=list(settings.aspects),
+            style=settings.style,
+            language=settings.language,
+        ),
+        created_at=upload.created_at,
+    )
+
+
+def _doing(upload: Upload, label: str, doing: str) -> str:
+    if label:
+        return f"{label}: {doing}" if doing else label
+    if upload.confirmed_at is None:
+        return "Waiting for the file"
+    return "Waiting to be started again" if upload.retry_at is not None else ""
+
+
+def step_views(steps: Sequence[UploadStep]) -> list[StepView]:
+    """Every step in the order of the pipeline, also those that have not begun."""
+    return [_step_view(step, [row for row in steps if row.step == step]) for step in LABELS]
+
+
+def _step_view(step: str, rows: Sequence[UploadStep]) -> StepView:
+    joined = join_parts(step, rows)
+    starts = [row.started_at for row in rows if row.started_at]
+    ends = [row.ended_at for row in rows if row.ended_at]
+    is_over = joined.state not in {"running", "pending"}
+    whole = [row for row in rows if not row.part]
+    return StepView(
+        step=step,
+        label=joined.label,
+        state=joined.state,  # type: ignore[arg-type]  # the database admits these states only
+        percent=round(joined.percent, 1),
+        doing=joined.doing,
+        attempt=joined.attempt if rows else 0,
+        max_attempts=max((row.max_attempts for row in rows), default=1),
+        started_at=min(starts, default=None),
+        ended_at=max(ends, default=None) if is_over else None,
+        seconds=round(joined.seconds, 3) if joined.seconds is not None else None,
+        reused=joined.reused,
+        reason=joined.reason,
+        facts=dict(whole[0].summary) if whole else {},
+        parts=[
+            PartView(
+                clip_id=UUID(row.part),
+                state=row.state,
+                percent=round(row.percent, 1),
+                doing=row.doing,
+                attempt=row.attempt,
+                reason=row.reason,
+            )
+            for row in sorted(rows, key=lambda row: row.part)
+            if row.part
+        ],
+    )
+
+
+def usage_view(steps: Sequence[UploadStep]) -> UsageView:
+    """What each step that was begun took."""
+    lines = [_usage_of(step, [row for row in steps if row.step == step]) for step in LABELS]
+    begun = [line for line in lines if line is not None]
+    return UsageView(
+        steps=begun,
+        cpu_seconds=round(sum(line.cpu_seconds for line in begun), 2),
+        stored_bytes=sum(line.stored_bytes for line in begun),
+    )
+
+
+def _usage_of(step: str, rows: Sequence[UploadStep]) -> StepUsage | None:
+    begun = [row for row in rows if row.started_at is not None]
+    if not begun:
+        return None
+    joined = join_parts(step, begun)
+    return StepUsage(
+        step=step,
+        label=joined.label,
+        cpu_seconds=round(sum(float(row.usage.get("cpu_seconds", 0.0)) for row in begun), 2),
+        seconds=round(joined.seconds, 3) if joined.seconds is not None else None,
+        attempts=sum(row.attempt for row in begun),
+        stored_bytes=sum(
+            int(stored.get("size", 0)) for row in begun for stored in (row.output.get("objects") or {}).values()
+        ),
+        reused=joined.reused,
+    )

@@ -1,0 +1,115 @@
+"""What people ask of an upload that is there: cancel, pause, resume, retry, delete. Rows say it, the pipeline does it."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from cliply_api.auth.principal import Principal
+from cliply_api.uploads.schemas import UploadView
+from cliply_api.uploads.service import find
+from cliply_api.uploads.views import FINISHED, UploadRows, rows_of, upload_view
+from cliply_api.web.audit import audit
+from cliply_api.web.facts import RequestFacts
+from cliply_resources.database.models import Upload, UploadStep
+from cliply_resources.errors import Conflict
+
+__all__ = ["at_work", "cancel", "check_retry", "pause", "remove", "resume", "retry"]
+
+LAST_STEP = "renders"
+OVER = {"review", "completed", "failed"}
+
+
+def cancel(session: Session, principal: Principal, facts: RequestFacts, upload_id: UUID) -> UploadView:
+    """A running step ends at its next word of progress, and no other begins; cancelling twice is once."""
+    row, rows = _locked(session, principal, upload_id)
+    if row.cancelled_at is None:
+        state = upload_view(row, rows).state
+        if state in OVER and not at_work(rows.steps, datetime.now(UTC)):
+            raise Conflict(f"There is nothing to cancel: the upload is in the state “{state}”.")
+        row.cancelled_at, row.paused_at, row.retry_at = datetime.now(UTC), None, None
+        audit(session, principal, facts, "upload.cancelled", subject=str(row.id))
+    return _changed(session, row, rows)
+
+
+def pause(session: Session, principal: Principal, facts: RequestFacts, upload_id: UUID) -> UploadView:
+    """The running step is finished, and no other begins."""
+    row, rows = _locked(session, principal, upload_id)
+    if row.paused_at is None:
+        state = upload_view(row, rows).state
+        if state in OVER | {"cancelled"} and not at_work(rows.steps, datetime.now(UTC)):
+            raise Conflict(f"There is nothing to pause: the upload is in the state “{state}”.")
+        row.paused_at = datetime.now(UTC)
+        audit(session, principal, facts, "upload.paused", subject=str(row.id))
+    return _changed(session, row, rows)
+
+
+def resume(session: Session, principal: Principal, facts: RequestFacts, upload_id: UUID) -> UploadView:
+    """Goes on where it was paused."""
+    row, rows = _locked(session, principal, upload_id)
+    if row.paused_at is None:
+        raise Conflict("The upload is not paused.")
+    row.paused_at = None
+    _ask_again(row)
+    audit(session, principal, facts, "upload.resumed", subject=str(row.id))
+    return _changed(session, row, rows)
+
+
+def retry(session: Session, principal: Principal, facts: RequestFacts, upload_id: UUID) -> UploadView:
+    """Goes on from what is finished: a step with the same inputs is not done again."""
+    row, rows = _locked(session, principal, upload_id)
+    if row.retry_at is None or row.cancelled_at is not None:
+        check_retry(row, rows.steps, datetime.now(UTC))
+        row.cancelled_at = None
+        _ask_again(row)
+        audit(session, principal, facts, "upload.retried", subject=str(row.id), attempt=row.attempt)
+    return _changed(session, row, rows)
+
+
+def remove(session: Session, principal: Principal, facts: RequestFacts, upload_id: UUID) -> None:
+    """Nobody sees it any more, and work on it ends; its source and analyses are deleted a day later."""
+    row = find(session, principal, upload_id, lock=True)
+    row.deleted_at = row.incoming_until = datetime.now(UTC)
+    row.cancelled_at = row.cancelled_at or row.deleted_at
+    audit(session, principal, facts, "upload.deleted", subject=str(row.id), title=row.title)
+
+
+def check_retry(row: Upload, steps: Sequence[UploadStep], now: datetime) -> None:
+    """Whether starting it again would do anything.
+
+    Raises:
+        Conflict: it would not, with the reason.
+    """
+    if row.confirmed_at is None:
+        raise Conflict("The file has not been confirmed, so that nothing was tried yet.")
+    if row.paused_at is not None:
+        raise Conflict("The upload is paused. Resume it.")
+    if row.cancelled_at is not None:
+        return
+    if at_work(steps, now):
+        raise Conflict("The upload is being worked on.")
+    if not steps:
+        raise Conflict("The upload waits for its first run, so that nothing failed yet.")
+    if any(step.step == LAST_STEP for step in steps) and all(step.state in FINISHED for step in steps):
+        raise Conflict("Nothing failed, so that there is nothing to try again.")
+
+
+def at_work(steps: Sequence[UploadStep], now: datetime) -> bool:
+    """Whether a step is running; one past its deadline belongs to a process that is gone."""
+    return any(step.state == "running" and (step.deadline_at is None or step.deadline_at > now) for step in steps)
+
+
+def _ask_again(row: Upload) -> None:
+    row.attempt += 1
+    row.retry_at = datetime.now(UTC)
+
+
+def _locked(session: Session, principal: Principal, upload_id: UUID) -> tuple[Upload, UploadRows]:
+    row = find(session, principal, upload_id, lock=True)
+    return row, rows_of(session, principal.workspace, [row.id])[row.id]
+
+
+def _changed(session: Session, row: Upload, rows: UploadRows) -> UploadView:
+    session.flush()
+    return upload_view(row, rows)
