@@ -101,7 +101,7 @@ class Settings(BaseSettings):
     password_memory_kib: int = Field(default=64 * 1024, ge=8)
     """Memory that hashing one password with argon2id takes."""
     password_passes: int = Field(default=3, ge=1)
-    token_issuer: str = "cliply"
+    token_issuer: str = "cliply"  # noqa: S105 - a name, no secret
     key_publication_seconds: float = 120.0
     """A new signing key signs only after so long, when every process has read it."""
 

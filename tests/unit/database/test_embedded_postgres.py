@@ -72,16 +72,6 @@ def test_what_was_written_is_there_after_a_restart_on_the_same_port(kept):
     assert (again.port, again.socket_folder) == (address.port, address.socket_folder)
 
 
-def test_starting_an_existing_cluster_takes_less_than_half_a_second(kept):
-    def start():
-        kept.stop()
-        begun = time.perf_counter()
-        kept.ensure()
-        return time.perf_counter() - begun
-
-    assert min(start() for _ in range(4)) < 0.5
-
-
 def test_a_killed_server_comes_back(kept):
     address = kept.ensure()
     kill(address.pid)
