@@ -39,7 +39,8 @@ happens, with a session and no HTTP). To add one:
    look up later.
 
 9. **Tests.** `tests/api/test_<area>.py` over HTTP: fixtures `client`, `second_client`, `ada`, `stranger`, `ask` of `conftest.py`;
-   `sign_up`, `join` and `fresh_mail` of `api_people.py`. The tests over all routes (permission, 401, 404 for foreign ids, documentation) find new
+   `sign_up`, `join` and `fresh_mail` of `api_people.py`. The tests over all routes (permission, 401, 404 for foreign ids,
+   documentation) find new
    handlers by themselves; `foreign_ids` in `api_people.py` needs a row of the other workspace for every new path parameter.
 
 Webhooks that come in and sockets that browsers open cannot send our headers: mark them `public()` and check their own proof first.

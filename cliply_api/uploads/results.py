@@ -115,8 +115,8 @@ def _clips(session: Session, workspace_id: UUID, upload_id: UUID) -> list[ClipLi
         ClipLine(
             id=clip.id,
             rank=clip.rank,
-            start=clip.start_s,
-            end=clip.end_s,
+            start=clip.span.start,
+            end=clip.span.end,
             score=clip.score,
             title=clip.title,
             state=clip.state,
