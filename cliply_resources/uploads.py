@@ -160,14 +160,15 @@ def find_or_create_url_upload(
     A finished one is not taken again: what the address shows may have changed.
     """
     digest = settings_digest(settings)
+    steps = (UploadStep.workspace_id == Upload.workspace_id, UploadStep.upload_id == Upload.id)
     unfinished = sa.select(Upload.id).where(
         Upload.workspace_id == workspace_id,
         Upload.source_kind == "url",
         Upload.source_uri == url,
         Upload.settings_digest == digest,
-        Upload.completed_at.is_(None),
         Upload.cancelled_at.is_(None),
         Upload.deleted_at.is_(None),
+        sa.or_(~sa.exists().where(*steps), sa.exists().where(*steps, UploadStep.state != "completed")),
     )
     found = session.execute(unfinished.order_by(Upload.created_at.desc()).limit(1)).scalar()
     if found is not None:
