@@ -5,6 +5,7 @@ One server serves all workers of a test run. A database is a copy of one migrate
 
 import contextlib
 import os
+import signal
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,11 @@ from cliply_resources.database import Database, EmbeddedPostgres, ServerAddress,
 from cliply_resources.settings import Settings
 
 TEMPLATE = "cliply_template"
+
+# A shell that starts us in the background has SIGINT ignored; Dagster makes SIGTERM like it, and every process that a test
+# starts would inherit that deaf ear.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
