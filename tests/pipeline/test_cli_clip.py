@@ -94,7 +94,7 @@ def test_the_video_is_what_platforms_take(first: Done, aspect: str) -> None:
     assert level[1] <= -1.45
 
 
-def test_subtitles_and_edit_lists_can_be_read(first: Done) -> None:
+def test_subtitles_and_edit_lists_can_be_read(first: Done, films: Films) -> None:
     clip = first.clip()
     files = clip["files"]
     spoken = pysubs2.load(files["srt"])
@@ -107,6 +107,8 @@ def test_subtitles_and_edit_lists_can_be_read(first: Done) -> None:
         assert found[0].source_range is not None
         assert found[0].source_range.start_time.to_seconds() == pytest.approx(clip["start"], abs=0.05)
     assert etree.parse(files["fcpxml"]).getroot().tag == "fcpxml"
+    for kind in ("edl", "xml", "fcpxml"):
+        assert films.talk.name in Path(files[kind]).read_text(), "an editor finds the film by its owner's name for it"
 
 
 def test_the_provenance_names_the_source_and_the_bytes(first: Done, films: Films) -> None:
