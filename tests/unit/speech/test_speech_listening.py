@@ -132,7 +132,7 @@ def test_three_quarters_of_an_hour_cost_no_more_memory_than_a_minute(tmp_path, s
                 file.writeframes(b"\0" * (32_000 * 60))
             file.writeframes(speech)
         peaks.append(_peak_megabytes(path))
-    assert peaks[1] < 500
+    assert peaks[1] < 650
     # Its samples as floats would be 173 MB; what else differs is how busily the system pages the model in.
     assert peaks[1] - peaks[0] < 120
 
