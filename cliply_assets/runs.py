@@ -65,8 +65,9 @@ def run_upload(instance: dg.DagsterInstance, workspace_id: UUID, upload_id: UUID
             outcome: RunOutcome | None = _execute(instance, workspace_id, upload_id)
         except DagsterExecutionInterruptedError:
             outcome = None
-    # Stopping looks like a failure to Dagster where a step was just starting, or has a retry policy.
-    if outcome is None or (interruptions.any and not outcome.success):
+    # Stopping looks like a failure to Dagster where a step was just starting, or has a retry policy; it may even look like
+    # the failure of an unneeded step alone, since a step that was stopped in its work need not be told as failed.
+    if outcome is None or (interruptions.any and (outcome.failures or not outcome.success)):
         _call_it_canceled(instance, upload_id)
         raise KeyboardInterrupt
     return outcome
