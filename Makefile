@@ -16,7 +16,7 @@ demo: $(READY) ## Make a sample film and turn it into finished clips in demo/
 	@$(BIN)/cliply sample demo
 	@$(BIN)/cliply clip demo/cliply-sample.mp4 --clips 4 --max 40 --out demo
 
-up: $(READY) ## Run the whole stack: Postgres, Dagster daemon and UI
+up: $(READY) ## Run the whole stack: Postgres, Dagster daemon and UI, REST API
 	@$(BIN)/cliply up
 
 openapi: $(READY) ## Print the OpenAPI document of the REST API

@@ -20,6 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m cliply_api.serve", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=8000, help="port to listen on")
+    parser.add_argument("--grace", type=int, default=GRACE_SECONDS, help="seconds that answers may take after the end")
     parser.add_argument("--workers", type=int, default=1, help="processes that share the port")
     chosen = parser.parse_args(arguments)
     uvicorn.run(
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         server_header=False,
         access_log=False,
         log_config=None,
-        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_graceful_shutdown=chosen.grace,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         ws_max_size=WEBSOCKET_BYTES,
         lifespan="on",

@@ -1,6 +1,6 @@
 """`cliply status`, `runs`, `clips` and `migrate`: what is there, as tables or JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from rich.table import Table
 from cliply_assets.cli.progress import StepView, read_steps
 from cliply_assets.cli.results import ClipResult, clock, read_result
 from cliply_assets.cli.session import open_database
-from cliply_assets.cli.up import stack_facts
+from cliply_assets.cli.up import ask_readiness, stack_facts
 from cliply_resources.database import Database
 from cliply_resources.database.models import Clip, Render, Upload
 from cliply_resources.errors import NotFound
@@ -164,10 +164,23 @@ def print_status(settings: Settings, *, as_json: bool) -> None:
         else "not running; start it with `cliply up`"
     )
     console.print(
-        f"Database   {described}\nStack      {where}\nUploads    {len(uploads)}, {len(failed)} failed", highlight=False
+        f"Database   {described}\nStack      {where}\n{_api_line(stack)}Uploads    {len(uploads)}, {len(failed)} failed",
+        highlight=False,
     )
     for view in working:
         console.print(f"  {view.state}  {view.title}  {view.id}", highlight=False)
+
+
+def _api_line(stack: Mapping[str, int | None] | None) -> str:
+    port = stack.get("api_port") if stack else None
+    if port is None:
+        return ""
+    found = ask_readiness(port)
+    if found is None:
+        said = "does not answer; its log is logs/api.log in Cliply's home"
+    else:
+        said = "ready" if found.ready else f"not ready. {' '.join(found.wrong)}"
+    return f"API        http://127.0.0.1:{port}, {said}\n"
 
 
 def print_migrations(settings: Settings) -> None:

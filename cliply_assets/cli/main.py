@@ -122,11 +122,13 @@ def sample(
 @app.command()
 def up(
     port: Annotated[int, typer.Option(help="Port of the Dagster UI on this machine.")] = 3000,
+    api_port: Annotated[int, typer.Option(help="Port of the REST API on this machine.")] = 8000,
+    no_api: Annotated[bool, typer.Option("--no-api", help="Leave the REST API out.")] = False,
 ) -> None:
-    """Runs the whole stack here: Postgres, the Dagster daemon and the Dagster UI. Ctrl-C stops all of it."""
+    """Runs the whole stack here: Postgres, the Dagster daemon, the Dagster UI and the REST API. Ctrl-C stops all of it."""
     from cliply_assets.cli.up import run_stack
 
-    raise typer.Exit(run_stack(get_settings(), port=port))
+    raise typer.Exit(run_stack(get_settings(), port=port, api_port=None if no_api else api_port))
 
 
 @app.command()

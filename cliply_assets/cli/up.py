@@ -1,6 +1,7 @@
 """`cliply up`: the whole stack under one supervisor."""
 
 import fcntl
+import http.client
 import json
 import os
 import signal
@@ -8,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +24,7 @@ from cliply_assets.instance.home import prepare_dagster_home
 from cliply_resources.errors import CallerError, StepFailed
 from cliply_resources.settings import Settings
 
-__all__ = ["Service", "Supervisor", "run_stack", "stack_facts"]
+__all__ = ["Readiness", "Service", "Supervisor", "ask_readiness", "run_stack", "stack_facts"]
 
 HEALTHY_SECONDS = 20.0
 """A service that ran this long and then ended is started again at once; one that ends sooner waits longer each time."""
@@ -33,6 +34,12 @@ MAX_QUICK_ENDS = 5
 
 STOP_SECONDS = 15.0
 """How long a service may take to end before it is killed; the daemon waits for a sensor tick."""
+
+API_GRACE_SECONDS = 5
+"""What the API is answering may finish so long after the stack was told to stop; event streams never end by themselves."""
+
+READY_EVERY_SECONDS = 1.0
+"""Between two looks at whether the API has become ready; it is ready once daemon and sensors have ticked."""
 
 
 @dataclass
@@ -44,6 +51,8 @@ class Service:
     log: Path
     port: int | None = None
     """Where it listens; what comes after it starts once it does."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """On top of the supervisor's own."""
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     quick_ends: int = 0
@@ -53,7 +62,12 @@ class Service:
         """Starts it in a session of its own, so that Ctrl-C reaches the supervisor alone and it can stop all in order."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **self.environment},
+                start_new_session=True,
             )
         self.started = time.monotonic()
 
@@ -78,6 +92,8 @@ class Supervisor:
     """Keeps services running until it is told to stop; starts them in order and stops them in the opposite one."""
 
     services: Sequence[Service]
+    announce: Callable[[Console], bool] = lambda _: True
+    """Asked about once a second until it says that it has said what it waited to say."""
     stopping: bool = field(default=False)
 
     def run(self, console: Console) -> None:
@@ -91,9 +107,13 @@ class Supervisor:
             for service in self.services:
                 service.start()
                 self._await(service)
+            announced, next_look = False, 0.0
             while not self.stopping:
                 for service in self.services:
                     self._watch(service, console)
+                if not announced and time.monotonic() >= next_look:
+                    announced = self.announce(console)
+                    next_look = time.monotonic() + READY_EVERY_SECONDS
                 time.sleep(0.2)
         finally:
             for service in reversed(self.services):
@@ -133,16 +153,18 @@ class Supervisor:
             service.start()
 
 
-def run_stack(settings: Settings, *, port: int) -> Exit:
-    """Runs Postgres, the code server, the daemon and the UI until Ctrl-C or SIGTERM.
+def run_stack(settings: Settings, *, port: int, api_port: int | None) -> Exit:
+    """Runs Postgres, the code server, the daemon, the UI and the API until Ctrl-C or SIGTERM; `api_port` None leaves the API out.
 
     Raises:
-        CallerError: it runs already, or the port is taken.
+        CallerError: it runs already, or a port is taken.
     """
     console = Console()
     settings.home.mkdir(parents=True, exist_ok=True)
-    with _only_one(settings, port), open_database(settings):
-        _check_port(port)
+    with _only_one(settings, {"pid": os.getpid(), "port": port, "api_port": api_port}), open_database(settings):
+        _check_port(port, "--port")
+        if api_port is not None:
+            _check_port(api_port, "--api-port")
         home = prepare_dagster_home(settings)
         logs = settings.home / "logs"
         logs.mkdir(exist_ok=True)
@@ -153,8 +175,15 @@ def run_stack(settings: Settings, *, port: int) -> Exit:
                 {"load_from": [{"grpc_server": {"host": "127.0.0.1", "port": grpc_port, "location_name": "cliply"}}]}
             )
         )
-        console.print(f"Dagster UI   [bold]http://127.0.0.1:{port}[/]\nLogs         {logs}\nCtrl-C stops everything.")
-        Supervisor(_services(workspace, logs, port=port, grpc_port=grpc_port)).run(console)
+        console.print(f"Dagster UI   [bold]http://127.0.0.1:{port}[/]")
+        services = _services(workspace, logs, port=port, grpc_port=grpc_port)
+        supervisor = Supervisor(services)
+        if api_port is not None:
+            console.print(f"REST API     [bold]http://127.0.0.1:{api_port}/api/docs[/]")
+            services.append(_api(settings, logs, api_port))
+            supervisor.announce = _say_when_ready(api_port)
+        console.print(f"Logs         {logs}\nCtrl-C stops everything.")
+        supervisor.run(console)
     console.print("Stopped.")
     return Exit.DONE
 
@@ -180,8 +209,59 @@ def _services(workspace: Path, logs: Path, *, port: int, grpc_port: int) -> list
     ]
 
 
+def _api(settings: Settings, logs: Path, port: int) -> Service:
+    """Started by the name of its module: the pipeline knows nothing of the web application."""
+    module = ["cliply_assets.instance.leashed", "cliply_api.serve"]
+    # Links that it hands out lead to itself, unless somebody says what it is called from outside.
+    said = "public_url" in settings.model_fields_set
+    return Service(
+        "API",
+        [sys.executable, "-m", *module, "--port", str(port), "--grace", str(API_GRACE_SECONDS)],
+        logs / "api.log",
+        port=port,
+        environment={} if said else {"CLIPLY_PUBLIC_URL": f"http://127.0.0.1:{port}"},
+    )
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """What an API says of itself and of the stack behind it."""
+
+    ready: bool
+    wrong: tuple[str, ...]
+    """A sentence for each thing that is not as it should be."""
+
+
+def ask_readiness(port: int) -> Readiness | None:
+    """What the API on this machine says at `/api/readyz`; None where none answers."""
+    # No proxy of the environment comes between, as it would with urllib.
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/api/readyz")
+        found = json.loads(connection.getresponse().read())
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
+    finally:
+        connection.close()
+    if not isinstance(found, dict) or "ready" not in found:
+        return None
+    wrong = (str(check.get("detail")) for check in found.get("checks", []) if not check.get("ok"))
+    return Readiness(bool(found["ready"]), tuple(wrong))
+
+
+def _say_when_ready(port: int) -> Callable[[Console], bool]:
+    def announce(console: Console) -> bool:
+        found = ask_readiness(port)
+        if found is None or not found.ready:
+            return False
+        console.print("Ready: database, storage, daemon and sensors answer.")
+        return True
+
+    return announce
+
+
 @contextmanager
-def _only_one(settings: Settings, port: int) -> Iterator[None]:
+def _only_one(settings: Settings, own: Mapping[str, int | None]) -> Iterator[None]:
     facts = settings.home / "up.json"
     with facts.open("a+") as file:
         try:
@@ -189,14 +269,14 @@ def _only_one(settings: Settings, port: int) -> Iterator[None]:
         except OSError as error:
             raise CallerError(f"Cliply is already up for {settings.home}; `cliply status` shows where.") from error
         file.truncate(0)
-        file.write(json.dumps({"pid": os.getpid(), "port": port}))
+        file.write(json.dumps(own))
         file.flush()
         yield
         file.truncate(0)
 
 
-def stack_facts(settings: Settings) -> dict[str, int] | None:
-    """Process id and port of the running stack; None when none runs."""
+def stack_facts(settings: Settings) -> dict[str, int | None] | None:
+    """Process id (`pid`) and ports (`port` of the UI, `api_port`) of the running stack; None when none runs."""
     path = settings.home / "up.json"
     if not path.exists():
         return None
@@ -204,18 +284,18 @@ def stack_facts(settings: Settings) -> dict[str, int] | None:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            facts: dict[str, int] = json.loads(file.read())
+            facts: dict[str, int | None] = json.loads(file.read())
             return facts
     return None
 
 
-def _check_port(port: int) -> None:
+def _check_port(port: int, option: str) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            raise CallerError(f"Port {port} is taken by another program; choose another with --port.") from error
+            raise CallerError(f"Port {port} is taken by another program; choose another with {option}.") from error
 
 
 def _free_port() -> int:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 import signal
 import socket
@@ -42,6 +43,18 @@ def answers(url: str) -> bool:
         return False
 
 
+def post(port: int, path: str, body: Any, **headers: str) -> dict[str, Any]:
+    """What the API answers."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}{path}",
+        data=json.dumps(body).encode(),
+        headers={"Content-Type": "application/json", **headers},
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        found: dict[str, Any] = json.load(answer)
+        return found
+
+
 def ask(port: int, query: str) -> dict[str, Any]:
     """What the UI's own interface answers."""
     request = urllib.request.Request(
@@ -55,10 +68,16 @@ def ask(port: int, query: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def stack(cliply: Cliply) -> Iterator[tuple["Popen[str]", int]]:
+def api_port() -> int:
+    """Where the stack's API listens."""
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def stack(cliply: Cliply, api_port: int) -> Iterator[tuple["Popen[str]", int]]:
     """A running stack and its port; what is left of it at the end was not stopped by a test."""
     port = free_port()
-    process = cliply.start("up", "--port", port)
+    process = cliply.start("up", "--port", port, "--api-port", api_port)
     until(lambda: answers(f"http://127.0.0.1:{port}/server_info") or process.poll() is not None)
     assert process.poll() is None, process.communicate()
     yield process, port
@@ -101,10 +120,29 @@ def test_the_ui_shows_the_assets(stack: tuple["Popen[str]", int]) -> None:
     assert all(node["partitionDefinition"]["name"] == "uploads" for node in found)
 
 
-def test_status_says_where_it_is_and_a_second_stack_is_refused(stack: tuple["Popen[str]", int], cliply: Cliply) -> None:
+def test_the_api_becomes_ready_and_starts_again_when_it_is_killed(
+    stack: tuple["Popen[str]", int], cliply: Cliply, api_port: int
+) -> None:
+    url = f"http://127.0.0.1:{api_port}/api/readyz"
+    until(lambda: answers(url))
+    assert f"http://127.0.0.1:{api_port}, ready" in cliply.run("status").out
+    made = post(api_port, "/api/auth/register", {"email": "up@example.com", "password": "correct horse battery staple"})
+    wanted = {"file": {"name": "a.mp4", "size": 5, "content_type": "video/mp4"}}
+    upload = post(api_port, "/api/uploads", wanted, Authorization=f"Bearer {made['access_token']}")
+    assert upload["put"]["url"].startswith(f"http://127.0.0.1:{api_port}/objects/"), "links lead to where it listens"
+    [serving] = [pid for pid, command in cliply.processes().items() if "cliply_api.serve" in command]
+    os.kill(serving, signal.SIGKILL)
+    until(lambda: not answers(f"http://127.0.0.1:{api_port}/api/health"))
+    until(lambda: answers(url))
+
+
+def test_status_says_where_it_is_and_a_second_stack_is_refused(
+    stack: tuple["Popen[str]", int], cliply: Cliply, api_port: int
+) -> None:
     process, port = stack
-    assert cliply.run("status", "--json").document["stack"] == {"pid": process.pid, "port": port}
-    second = cliply.run("up", "--port", free_port())
+    found = cliply.run("status", "--json").document["stack"]
+    assert found == {"pid": process.pid, "port": port, "api_port": api_port}
+    second = cliply.run("up", "--port", free_port(), "--api-port", free_port())
     assert second.code == 3
     assert "already up" in second.said
     assert "Traceback" not in second.said
@@ -144,17 +182,20 @@ def test_it_stops_at_once_and_leaves_nobody_behind(stack: tuple["Popen[str]", in
     assert cliply.run("status", "--json").document["stack"] is None
 
 
-def test_a_taken_port_is_named(cliply: Cliply) -> None:
+@pytest.mark.parametrize("option", ["--port", "--api-port"])
+def test_a_taken_port_is_named(cliply: Cliply, option: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        done = cliply.run("up", "--port", taken.getsockname()[1])
+        ports = {"--port": free_port(), "--api-port": free_port(), option: taken.getsockname()[1]}
+        done = cliply.run("up", *(word for pair in ports.items() for word in pair))
     assert done.code == 3
-    assert "--port" in done.said
+    assert f"with {option}" in " ".join(done.said.split())
 
 
 def test_a_killed_stack_takes_everybody_with_it(cliply: Cliply) -> None:
     port = free_port()
-    process = cliply.start("up", "--port", port)
+    process = cliply.start("up", "--port", port, "--no-api")
     until(lambda: answers(f"http://127.0.0.1:{port}/server_info") or process.poll() is not None)
+    assert not any("cliply_api" in command for command in cliply.processes().values())
     process.kill()
     cliply.end(process)
     cliply.nobody_is_left(within_seconds=30)
