@@ -13,6 +13,7 @@ from cliply_resources.database.embedded import EmbeddedPostgres, ServerAddress
 from cliply_resources.database.identity import Member, User
 from cliply_resources.database.migrate import migrate
 from cliply_resources.database.models import Base, Clip, Event, EventHead, Render, Upload, UploadStep, Workspace
+from cliply_resources.database.operations import StorageTally
 from cliply_resources.database.reviews import ClipComment, RenderWish
 from cliply_resources.database.webhooks import EventTicket, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
@@ -30,6 +31,7 @@ __all__ = [
     "Render",
     "RenderWish",
     "ServerAddress",
+    "StorageTally",
     "Upload",
     "UploadStep",
     "User",

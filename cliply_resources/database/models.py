@@ -109,6 +109,10 @@ class Upload(Base):
     """How often it was asked for: the first time, and each retry and resumption."""
     retry_at: Mapped[datetime | None]
     """Since when it waits to be started again; the first step of the new run clears it."""
+    expired_at: Mapped[datetime | None]
+    """When its source and intermediate objects were deleted; work on it afterwards makes new ones."""
+    forgotten_at: Mapped[datetime | None]
+    """When its steps and documents were deleted, too; only its clips remain."""
 
 
 class UploadStep(Base):

@@ -4,12 +4,13 @@ from pathlib import Path
 
 from cliply_resources.errors import CallerError
 from cliply_resources.settings import Settings
-from cliply_resources.storage.contract import SignedUpload, Storage, StoredObject
+from cliply_resources.storage.contract import ListedObject, SignedUpload, Storage, StoredObject
 from cliply_resources.storage.keys import analysis_key, check_key, clip_key, source_key, workspace_prefix
 from cliply_resources.storage.local import LocalStorage
 from cliply_resources.storage.s3 import S3Storage
 
 __all__ = [
+    "ListedObject",
     "LocalStorage",
     "S3Storage",
     "SignedUpload",

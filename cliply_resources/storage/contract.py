@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import msgspec
 
-__all__ = ["SignedUpload", "Storage", "StoredObject"]
+__all__ = ["ListedObject", "SignedUpload", "Storage", "StoredObject"]
 
 
 class StoredObject(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,6 +18,16 @@ class StoredObject(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes."""
     sha256: str
     """Hexadecimal."""
+
+
+class ListedObject(msgspec.Struct, frozen=True, kw_only=True):
+    """One object as a listing shows it."""
+
+    key: str
+    size: int
+    """Bytes."""
+    modified: datetime
+    """When it was put there last."""
 
 
 class SignedUpload(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +87,10 @@ class Storage(Protocol):
 
     def list_prefix(self, prefix: str) -> Iterator[str]:
         """Keys in the folder `prefix`, sorted. `…/uploads/1` holds `…/uploads/1/a`, not `…/uploads/10/a`."""
+        ...
+
+    def list_objects(self, prefix: str) -> Iterator[ListedObject]:
+        """The same with sizes and times, for counting and for tidying up; what goes meanwhile may be left out."""
         ...
 
     def copy(self, source: str, target: str) -> None:

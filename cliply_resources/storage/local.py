@@ -8,12 +8,13 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
 from cliply_resources.errors import NotFound, StepFailed
-from cliply_resources.storage.contract import SignedUpload, StoredObject
+from cliply_resources.storage.contract import ListedObject, SignedUpload, StoredObject
 from cliply_resources.storage.files import Incoming, copy_hashed, move_into_place, refuse_write, write_whole
 from cliply_resources.storage.keys import check_key, check_prefix
 from cliply_resources.storage.signing import SignedRequest, sign
@@ -114,6 +115,15 @@ class LocalStorage:
         top = self.root / check_prefix(prefix)
         found = [Path(folder, name) for folder, _, names in os.walk(top) for name in names]
         return iter(sorted(path.relative_to(self.root).as_posix() for path in found))
+
+    def list_objects(self, prefix: str) -> Iterator[ListedObject]:
+        """The files below the folder."""
+        for key in self.list_prefix(prefix):
+            try:
+                found = (self.root / key).stat()
+            except FileNotFoundError:
+                continue
+            yield ListedObject(key=key, size=found.st_size, modified=datetime.fromtimestamp(found.st_mtime, UTC))
 
     def copy(self, source: str, target: str) -> None:
         """A second name for the same file where the file system allows it; objects are never edited in place."""

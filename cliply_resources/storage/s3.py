@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from cliply_resources.errors import CliplyError, NotFound, Rejected, StepFailed, TryLater
-from cliply_resources.storage.contract import SignedUpload, StoredObject
+from cliply_resources.storage.contract import ListedObject, SignedUpload, StoredObject
 from cliply_resources.storage.files import hash_file, write_whole
 from cliply_resources.storage.keys import check_key, check_prefix
 from cliply_resources.storage.signing import content_disposition, content_type_of
@@ -145,6 +145,13 @@ class S3Storage:
         for names in self._pages(prefix):
             yield from (name.removeprefix(self._prefix) for name in names)
 
+    def list_objects(self, prefix: str) -> Iterator[ListedObject]:
+        """A page at a time; S3 tells size and time with the name."""
+        for entries in self._entries(prefix):
+            for entry in entries:
+                key = entry["Key"].removeprefix(self._prefix)
+                yield ListedObject(key=key, size=int(entry["Size"]), modified=entry["LastModified"])
+
     def copy(self, source: str, target: str) -> None:
         """Inside the store; in parts where it is large."""
         origin = {"Bucket": self._bucket, "Key": self._name(source)}
@@ -173,11 +180,15 @@ class S3Storage:
         return self._prefix + check_key(key)
 
     def _pages(self, prefix: str) -> Iterator[list[str]]:
+        for entries in self._entries(prefix):
+            yield [entry["Key"] for entry in entries]
+
+    def _entries(self, prefix: str) -> Iterator[list[dict[str, Any]]]:
         # The slash keeps `uploads/1` from meaning `uploads/10` too.
         below = f"{self._prefix}{check_prefix(prefix)}/"
         with _translated(prefix):
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=below):
-                yield [entry["Key"] for entry in page.get("Contents", ())]
+                yield list(page.get("Contents", ()))
 
 
 @contextmanager

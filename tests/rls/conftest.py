@@ -1,6 +1,7 @@
 """Two workspaces with a row in every table."""
 
 from dataclasses import dataclass
+from datetime import date
 from uuid import UUID, uuid4
 
 import psycopg
@@ -14,6 +15,7 @@ from cliply_resources.database import (
     EventTicket,
     Render,
     RenderWish,
+    StorageTally,
     Upload,
     UploadStep,
     WebhookAttempt,
@@ -101,6 +103,8 @@ def two(shared_url: str, shared_database: Database) -> TwoWorkspaces:
             session.add_all([clip, UploadStep(upload_id=upload.id, step="scenes", reused_from=upload.id)])
             session.flush()
             session.add(Render(clip_id=clip.id, aspect="9:16", style="karaoke"))
+            parts = {"source_bytes": 5, "analysis_bytes": 2, "clip_bytes": 2}
+            session.add(StorageTally(day=date(2026, 11, 20), objects=3, bytes=9, **parts))
         with shared_database.api(workspace) as session:
             session.add(ClipComment(clip_id=clip.id, body="!", author_id=uuid4()))
             wish = {"aspects": ["9:16"], "style": "none", "start_s": 0.0, "end_s": 9.5, "settings_digest": "d"}

@@ -8,6 +8,8 @@ import pytest
 
 SERVING = {"cliply_api", "cliply_pipeline"}
 OURS = "('public'::regnamespace, 'app'::regnamespace)"
+SUMS = {"pipeline_gauges", "step_durations"}
+"""Reviewed: they return numbers over all workspaces, beside names of steps and states that are ours, and nothing of a single one."""
 SQL = Path(__file__).parents[2] / "sql"
 
 
@@ -44,16 +46,18 @@ def test_every_table_has_one_policy_that_binds_both_serving_roles_to_the_workspa
 def test_all_other_policies_let_reviewed_functions_read_and_make_the_local_workspace(ask):
     found = ask(
         "SELECT tablename, cmd, roles::text[] FROM pg_policies WHERE NOT roles && ARRAY['cliply_api', 'cliply_pipeline']::name[] "
-        "AND roles <> ARRAY['cliply_identity']::name[] ORDER BY tablename"
+        "AND roles <> ARRAY['cliply_identity']::name[] ORDER BY tablename, cmd"
     )
     assert found == [
         ("clips", "SELECT", ["cliply_definer"]),
         ("render_wishes", "SELECT", ["cliply_definer"]),
+        ("storage_tallies", "SELECT", ["cliply_definer"]),
         ("upload_steps", "SELECT", ["cliply_definer"]),
         ("uploads", "SELECT", ["cliply_definer"]),
         ("webhook_deliveries", "SELECT", ["cliply_definer"]),
         ("webhook_endpoints", "SELECT", ["cliply_definer"]),
         ("workspaces", "INSERT", ["cliply_definer"]),
+        ("workspaces", "SELECT", ["cliply_definer"]),
     ]
 
 
@@ -202,7 +206,8 @@ def test_the_functions_that_span_workspaces_are_those_of_the_reviewed_files(ask)
     assert {name for name, *_ in found} == reviewed
     for name, owner, configuration, returned in found:
         assert (owner, configuration) == ("cliply_definer", "search_path=pg_catalog, pg_temp"), name
-        assert set(returned) == {"uuid"}, f"{name} returns more than ids"
+        if name not in SUMS:
+            assert set(returned) == {"uuid"}, f"{name} returns more than ids"
 
 
 def test_no_other_file_makes_a_definer_function():
@@ -218,6 +223,7 @@ def test_reviewed_functions_can_read_ids_and_states_but_no_text_of_a_user(ask):
     assert readable <= {
         "workspace_id", "id", "upload_id", "state", "created_at", "cancelled_at", "paused_at", "completed_at", "deleted_at",
         "confirmed_at", "incoming_until", "retry_at", "deadline_at", "due_at", "endpoint_id",
+        "step", "started_at", "ended_at", "expired_at", "forgotten_at", "day", "objects", "bytes",
     }  # fmt: skip
 
 

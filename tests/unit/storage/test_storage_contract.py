@@ -1,6 +1,7 @@
 """One suite over every store."""
 
 import hashlib
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -156,3 +157,13 @@ def test_a_malformed_folder_is_neither_listed_nor_deleted(store, prefix):
         list(store.list_prefix(prefix))
     with pytest.raises(CallerError, match="not a folder"):
         store.delete_prefix(prefix)
+
+
+def test_a_listing_tells_size_and_time_of_every_object_in_the_folder(store):
+    store.put_bytes(KEY, b"12345")
+    store.put_bytes(analysis_key(WORKSPACE, "u10", "other.json"), b"")
+    before = datetime.now(UTC)
+    (found,) = store.list_objects(KEY.rpartition("/")[0])
+    assert (found.key, found.size) == (KEY, 5)
+    assert abs(found.modified - before) < timedelta(hours=1)
+    assert list(store.list_objects(f"{WORKSPACE}/clips")) == []
