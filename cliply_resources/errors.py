@@ -9,6 +9,7 @@
     + DeadlineExceeded     it took longer than it may
   x UpstreamError          somebody else's system
     + TryLater             safe to repeat after `retry_after` seconds
+      + NotSent            no connection: the other side certainly did nothing
     + Rejected             will fail the same way again
 
 Every message is a whole sentence for the person who gave the input: what, why, and what to do.
@@ -21,6 +22,7 @@ __all__ = [
     "DeadlineExceeded",
     "MediaError",
     "NotFound",
+    "NotSent",
     "Rejected",
     "StepFailed",
     "ToolMissing",
@@ -99,6 +101,10 @@ class TryLater(UpstreamError):
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class NotSent(TryLater):
+    """There was no connection, so nothing of the request left this machine."""
 
 
 class Rejected(UpstreamError):

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 import httpcore2
 import httpx2
@@ -24,9 +24,20 @@ import msgspec
 
 from cliply_resources.addresses import Network, is_inside, is_public
 from cliply_resources.connections import AddressRefused, BodyTooLarge, BoundedTransport, Resolver, resolve_with_system
-from cliply_resources.errors import CallerError, CliplyError, Rejected, StepFailed, TryLater
+from cliply_resources.errors import CallerError, CliplyError, NotSent, Rejected, StepFailed, TryLater
 
-__all__ = ["CONFIGURED", "PUBLIC", "OutboundPolicy", "Reply", "check_url", "fetch", "post_once", "retry_after_seconds"]
+__all__ = [
+    "CONFIGURED",
+    "PUBLIC",
+    "FileSlice",
+    "OutboundPolicy",
+    "Reply",
+    "check_url",
+    "exchange",
+    "fetch",
+    "post_once",
+    "retry_after_seconds",
+]
 
 Decoded = TypeVar("Decoded")
 
@@ -85,8 +96,17 @@ CONFIGURED = OutboundPolicy(schemes=frozenset({"http", "https"}), ports=None, pu
 """For base URLs of the operator, such as a language model at `http://127.0.0.1:8080`."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class FileSlice:
+    """`length` bytes of a file from `offset` on, sent piece by piece."""
+
+    path: Path
+    offset: int
+    length: int
+
+
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """A 2xx answer, decompressed; header names are in lower case."""
+    """An answer, decompressed; header names are in lower case. What `fetch` returns is always a 2xx."""
 
     status: int
     headers: dict[str, str]
@@ -110,7 +130,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 class _Asked:
     method: str
     headers: dict[str, str]
-    body: bytes | Path | None
+    body: bytes | Path | FileSlice | None
     policy: OutboundPolicy
     max_bytes: int
 
@@ -157,6 +177,29 @@ def fetch(
     raise Rejected(f"{_host_of(url)} redirects more than {policy.max_redirects} times.")
 
 
+def exchange(
+    url: str,
+    *,
+    policy: OutboundPolicy,
+    method: str,
+    headers: Mapping[str, str],
+    body: bytes | FileSlice | None = None,
+    timeout: float = TIMEOUT_SECONDS,
+    max_bytes: int = MAX_BYTES,
+) -> Reply:
+    """One request, exactly once, and its answer, whatever its status says; redirects are never followed.
+
+    Raises:
+        CallerError: the URL, or where it leads to, is not allowed by the policy.
+        NotSent: no connection, so the other side certainly did nothing.
+        TryLater: the request, or part of it, was sent, and no whole answer came back in time.
+        Rejected: a body over the limit, or one that cannot be read.
+    """
+    sent = {**_BASE_HEADERS, **{name.lower(): value for name, value in headers.items()}}
+    asked = _Asked(method=method, headers=sent, body=body, policy=policy, max_bytes=max_bytes)
+    return _exchange(check_url(url, policy), asked, timeout)
+
+
 def post_once(
     url: str,
     *,
@@ -173,9 +216,7 @@ def post_once(
         TryLater: no answer in time, or no connection.
         Rejected: a body over the limit, or one that cannot be read.
     """
-    sent = {**_BASE_HEADERS, **{name.lower(): value for name, value in headers.items()}}
-    asked = _Asked(method="POST", headers=sent, body=body, policy=policy, max_bytes=max_bytes)
-    return _exchange(check_url(url, policy), asked, timeout)
+    return exchange(url, policy=policy, method="POST", headers=headers, body=body, timeout=timeout, max_bytes=max_bytes)
 
 
 def retry_after_seconds(value: str | None, *, now: float) -> float | None:
@@ -258,17 +299,32 @@ def _exchange(url: httpx2.URL, asked: _Asked, seconds: float) -> Reply:
 
 
 @contextmanager
-def _opened(body: bytes | Path | None) -> Iterator[tuple[bytes | Iterator[bytes] | None, int | None]]:
+def _opened(body: bytes | Path | FileSlice | None) -> Iterator[tuple[bytes | Iterator[bytes] | None, int | None]]:
     """What is to be sent, and how long it is where that cannot be seen from it."""
-    if not isinstance(body, Path):
+    if body is None or isinstance(body, bytes):
         yield body, None
         return
+    path = body.path if isinstance(body, FileSlice) else body
     try:
-        file = body.open("rb")
+        file = path.open("rb")
     except OSError as error:
-        raise StepFailed(f"{body} cannot be sent because it cannot be read: {error.strerror}.") from error
+        raise StepFailed(f"{path} cannot be sent because it cannot be read: {error.strerror}.") from error
     with file:
-        yield iter(lambda: file.read(CHUNK_BYTES), b""), os.fstat(file.fileno()).st_size
+        size = os.fstat(file.fileno()).st_size
+        first, length = (body.offset, body.length) if isinstance(body, FileSlice) else (0, size)
+        if first + length > size:
+            raise StepFailed(f"{path} has only {size} bytes; {length} from {first} on were to be sent.")
+        file.seek(first)
+        yield _pieces(file, length), length
+
+
+def _pieces(file: BinaryIO, length: int) -> Iterator[bytes]:
+    while length > 0:
+        piece = file.read(min(CHUNK_BYTES, length))
+        if not piece:
+            return
+        length -= len(piece)
+        yield piece
 
 
 def _read(response: httpx2.Response, max_bytes: int) -> bytes:
@@ -320,10 +376,14 @@ def _said(error: Exception, host: str, max_bytes: int) -> CliplyError:
             said = Rejected(f"{host} answered with a compressed body that cannot be read.")
         case httpcore2.LocalProtocolError():
             said = CallerError(f"The request to {host} cannot be sent: {error}.")
+        case httpcore2.ConnectTimeout():
+            said = NotSent(f"{host} did not answer in time ({error}).")
         case httpcore2.TimeoutException():
             said = TryLater(f"{host} did not answer in time ({error}).")
         case httpcore2.ConnectError(args=[ssl.SSLCertVerificationError()]):
             said = Rejected(f"{host} shows a certificate that is not valid for it: {error}.")
+        case httpcore2.ConnectError():
+            said = NotSent(f"{host} cannot be reached, or cut the connection: {error}.")
         case _:
             said = TryLater(f"{host} cannot be reached, or cut the connection: {error}.")
     return said

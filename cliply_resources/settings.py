@@ -4,13 +4,15 @@ from functools import lru_cache
 from pathlib import Path
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from cliply_resources.platforms.settings import PlatformSettings
 
 __all__ = ["Settings", "get_settings"]
 
 
-class Settings(BaseSettings):
-    """Where Cliply keeps its things, and what it accepts."""
+class Settings(PlatformSettings):
+    """Where Cliply keeps its things, what it accepts, and (inherited) where the platforms are."""
 
     model_config = SettingsConfigDict(env_prefix="CLIPLY_", extra="ignore")
 
@@ -72,6 +74,8 @@ class Settings(BaseSettings):
     """A model folder, or a name such as `large-v3` that is already in the model cache; unset looks for a cached one."""
     diarization_model: Path | None = None
     """Folder of a pyannote pipeline for whisperx; unset leaves speakers unnamed."""
+    model_hub_url: str = "https://huggingface.co"
+    """Where `cliply models fetch` gets weights from; a mirror of your own works as well."""
     deepgram_api_key: SecretStr | None = None
     deepgram_url: str = "https://api.deepgram.com"
 
@@ -92,6 +96,13 @@ class Settings(BaseSettings):
 
     keep_run_days: int = 30
     """Dagster's records of runs are deleted after so many days; uploads and clips are not."""
+
+    keep_object_days: float = Field(default=7, gt=0)
+    """Sources and intermediate files of an upload are deleted so long after the work on it ended; clips are not."""
+    keep_step_days: float = Field(default=90, gt=0)
+    """Steps, their small documents and events are deleted after so many days; clips are not."""
+    yt_dlp_max_days: int = Field(default=60, ge=1)
+    """A yt-dlp older than this counts as out of date."""
 
     access_token_seconds: int = 15 * 60
     refresh_token_seconds: int = 7 * 24 * 3600
@@ -129,6 +140,8 @@ class Settings(BaseSettings):
     """Of one API request; films go to the storage by signed URL."""
     max_upload_bytes: int = Field(default=2 * 1024**3, ge=1)
     """Of one film that is put into the storage by signed URL."""
+    part_bytes: int = Field(default=16 * 1024**2, ge=5 * 1024**2)
+    """Of each part but the last of a film that is put in parts; S3 takes no smaller ones."""
     upload_link_seconds: int = Field(default=3600, ge=60)
     """How long a signed URL takes a film; one that began in time may take longer."""
     keep_unconfirmed_hours: int = Field(default=24, ge=1)

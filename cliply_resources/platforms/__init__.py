@@ -1,0 +1,1 @@
+"""Where clips are published: one contract, one adapter for each platform, and what they share."""
