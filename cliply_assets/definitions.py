@@ -16,7 +16,11 @@ from cliply_assets.source.assets import media_proxy, source_video
 from cliply_assets.transcript.assets import transcript
 from cliply_assets.vision.assets import face_tracks, scenes
 from cliply_resources.settings import get_settings
+from schedules.daily_look import daily_look, daily_look_daily, storage_tally, tool_health
+from schedules.orphans import orphans, orphans_nightly
 from schedules.purge_runs import purge_runs, purge_runs_daily
+from schedules.retention import retention, retention_hourly
+from schedules.stuck_steps import stuck_steps, stuck_steps_often
 from schedules.tidy_uploads import tidy_uploads, tidy_uploads_hourly
 from sensors.new_uploads import new_uploads
 from sensors.render_wishes import render_wishes
@@ -46,10 +50,19 @@ defs = dg.Definitions(
         clip_candidates,
         renders,
         frame_index,
+        storage_tally,
+        tool_health,
     ],
-    jobs=[analyze, render, make_clips, rerender, purge_runs, tidy_uploads],
+    jobs=[analyze, render, make_clips, rerender, purge_runs, tidy_uploads, retention, orphans, stuck_steps, daily_look],
     sensors=[new_uploads, render_wishes],
-    schedules=[purge_runs_daily, tidy_uploads_hourly],
+    schedules=[
+        purge_runs_daily,
+        tidy_uploads_hourly,
+        retention_hourly,
+        orphans_nightly,
+        stuck_steps_often,
+        daily_look_daily,
+    ],
     resources={"pipeline": Pipeline()},
     executor=_executor(),
 )

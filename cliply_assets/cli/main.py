@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from cliply_assets.cli import operations
 from cliply_assets.cli.exits import Exit, exit_code
 from cliply_resources.documents import UploadSettings
 from cliply_resources.documents.clips import ASPECTS, CAPTION_STYLES
@@ -197,6 +198,9 @@ def migrate() -> None:
     from cliply_assets.cli.listings import print_migrations
 
     print_migrations(get_settings())
+
+
+operations.add_commands(app)
 
 
 if __name__ == "__main__":

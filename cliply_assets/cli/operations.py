@@ -1,0 +1,33 @@
+"""The commands for operators; each imports what it needs when it is called, so that `cliply --help` stays quick."""
+
+from typing import Annotated
+
+import typer
+
+from cliply_resources.errors import CallerError
+from cliply_resources.settings import get_settings
+
+__all__ = ["add_commands"]
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else there.")]
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Adds them to the `cliply` command."""
+    app.command()(sweep)
+
+
+def sweep(
+    which: Annotated[
+        list[str] | None, typer.Argument(help="retention, orphans, tally, stuck or tools; all of them when left away.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and change nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Does now what the schedules do by themselves: retention, orphans, storage tally, stuck steps, a look at the tools."""
+    from cliply_assets.cli.sweep import SWEEPS, print_sweep
+
+    unknown = [name for name in which or () if name not in SWEEPS]
+    if unknown:
+        raise CallerError(f"There is no sweep {unknown[0]}; choose from {', '.join(SWEEPS)}.")
+    print_sweep(get_settings(), tuple(which or SWEEPS), dry_run=dry_run, as_json=as_json)
