@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo up openapi test check format bench lock clean
+.PHONY: help demo up openapi test test-ml check format bench lock clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,15 @@ openapi: $(READY) ## Print the OpenAPI document of the REST API
 test: $(READY) ## Run the whole test suite
 	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
+.venv-ml/.ready: requirements-ml.lock deploy/setup_ml.sh | $(READY)
+	@bash deploy/setup_ml.sh
+
+test-ml: .venv-ml/.ready ## Run the engines of the ml extra through their real loaders (own environment, 8 GB)
+	@.venv-ml/bin/pytest -n 0 $(ML_TESTS) $(ARGS)
+
+ML_TESTS := tests/unit/speech/test_speech_whisper.py tests/unit/speech/test_speech_phonemes.py tests/unit/vision/test_yolo_faces.py \
+	tests/unit/search/test_open_clip.py
+
 check: $(READY) ## Lint, formatting, types and the rules of import
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
@@ -34,9 +43,11 @@ format: $(READY) ## Format the code
 bench: $(READY) ## Measure speed and memory; prints ratios of one run as JSON
 	@$(BIN)/python tests/bench/run.py
 
-lock: $(READY) ## Resolve the dependencies anew into requirements.lock
+lock: $(READY) ## Resolve the dependencies anew into the lock files
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --quiet --upgrade -o requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --group dev --extra ml --overrides deploy/ml-overrides.txt --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-header --quiet --upgrade -o requirements-ml.lock
 
 clean: ## Remove the environment and the demo's output
-	@rm -rf .venv demo
+	@rm -rf .venv .venv-ml demo

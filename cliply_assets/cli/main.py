@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from cliply_assets.cli import models as model_commands
 from cliply_assets.cli import operations
 from cliply_assets.cli.exits import Exit, exit_code
 from cliply_resources.documents import UploadSettings
@@ -23,6 +24,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help="Turns a long video into captioned, reframed short clips.\n\nStart with [bold]cliply clip FILM.mp4[/].",
 )
+
+app.add_typer(model_commands.app, name="models")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else there.")]
 

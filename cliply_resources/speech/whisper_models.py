@@ -1,4 +1,4 @@
-"""Finds a Whisper model on this machine; never fetches one."""
+"""Finds a Whisper model on this machine; never fetches one by itself."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,7 @@ PREFERRED = (
 
 # Without tokenizer.json the loader would fetch one from the network.
 _NEEDED = ("model.bin", "config.json", "tokenizer.json")
-_REMEDY = "Set CLIPLY_WHISPER_MODEL to a CTranslate2 model folder, or to a name in the model cache."
+_REMEDY = "Run: cliply models fetch whisper-small, or set CLIPLY_WHISPER_MODEL to a CTranslate2 model folder."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,14 +54,14 @@ def find_whisper_model(settings: Settings) -> WhisperModelFiles:
     wanted = settings.whisper_model
     if wanted is None:
         for name in PREFERRED:
-            folder = _cached(name)
+            folder = _here(settings, name)
             if folder is not None and not _lacking(folder):
                 return WhisperModelFiles(folder=folder, name=name)
         raise ToolMissing("no Whisper model is on this machine.", remedy=_REMEDY)
     folder = Path(wanted).expanduser()
     if folder.is_dir():
         return _complete(folder, folder.resolve().name)
-    cached = _cached(wanted)
+    cached = _here(settings, wanted)
     if cached is None:
         raise ToolMissing(f"the Whisper model {wanted!r} is neither a folder nor in the model cache.", remedy=_REMEDY)
     return _complete(cached, wanted.rsplit("/", 1)[-1])
@@ -76,6 +76,12 @@ def _complete(folder: Path, name: str) -> WhisperModelFiles:
 
 def _lacking(folder: Path) -> list[str]:
     return [name for name in _NEEDED if not (folder / name).is_file()]
+
+
+def _here(settings: Settings, name: str) -> Path | None:
+    """What `cliply models fetch` brought, or else what other programs left in the shared cache."""
+    fetched = settings.home / "models" / f"whisper-{name}"
+    return fetched if fetched.is_dir() and not _lacking(fetched) else _cached(name)
 
 
 def _cached(name: str) -> Path | None:

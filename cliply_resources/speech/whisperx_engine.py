@@ -79,7 +79,7 @@ class WhisperxEngine:
                 recognised = self._recognised(
                     sound, blocks, files, language, part_of(progress, LISTENING_SHARE, RECOGNISED)
                 )
-                timed = _timed(audio, sound, recognised, part_of(progress, RECOGNISED, 1.0))
+                timed = _timed(self.settings, audio, sound, recognised, part_of(progress, RECOGNISED, 1.0))
                 words = timed.words
                 if self.settings.diarization_model is not None and words:
                     progress(1.0, "telling speakers apart")
@@ -150,14 +150,14 @@ class _Timed:
     is_measured: bool
 
 
-def _timed(audio: Path, sound: Sound, recognised: _Recognised, progress: Progress) -> _Timed:
+def _timed(settings: Settings, audio: Path, sound: Sound, recognised: _Recognised, progress: Progress) -> _Timed:
     """The words with their times.
 
     Raises:
         StepFailed: there is nothing to time this language with.
     """
     language = recognised.language
-    phonemes = _phoneme_model(language)
+    phonemes = _phoneme_model(settings, language)
     if phonemes is not None:
         words = tidy_words(_by_phonemes(sound, recognised, phonemes, progress))
         scored = sum(word.confidence is not None for word in words)
@@ -179,21 +179,19 @@ def _timed(audio: Path, sound: Sound, recognised: _Recognised, progress: Progres
     )
 
 
-def _phoneme_model(language: str | None) -> tuple[Any, dict[str, Any]] | None:
-    """whisperx's default phoneme model of the language, if it lies on this machine with the sentence splitter it needs."""
-    import nltk
+def _phoneme_model(settings: Settings, language: str | None) -> tuple[Any, dict[str, Any]] | None:
+    """The phoneme model that was fetched for the language, or whisperx's default one where it lies in the shared caches."""
     import torch
     import torchaudio
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
     from whisperx.alignment import DEFAULT_ALIGN_MODELS_HF, DEFAULT_ALIGN_MODELS_TORCH, load_align_model
-    from whisperx.utils import PUNKT_LANGUAGES
 
-    try:
-        nltk.data.load(f"tokenizers/punkt_tab/{PUNKT_LANGUAGES.get(language, 'english')}.pickle")
-    except LookupError:
-        return None
-    if language in DEFAULT_ALIGN_MODELS_TORCH:
+    name = None
+    fetched = settings.home / "models" / f"phonemes-{language}"
+    if fetched.is_dir():
+        name = str(fetched)
+    elif language in DEFAULT_ALIGN_MODELS_TORCH:
         bundle = getattr(torchaudio.pipelines, DEFAULT_ALIGN_MODELS_TORCH[language])
         if not (Path(torch.hub.get_dir()) / "checkpoints" / bundle._path).is_file():
             return None
@@ -204,8 +202,27 @@ def _phoneme_model(language: str | None) -> tuple[Any, dict[str, Any]] | None:
             return None
     else:
         return None
-    model, metadata = load_align_model(language, whisper_device()[0], model_cache_only=True)
+    _provide_sentence_splitter(settings, language)
+    model, metadata = load_align_model(language, whisper_device()[0], model_name=name, model_cache_only=True)
     return model, metadata
+
+
+def _provide_sentence_splitter(settings: Settings, language: str | None) -> None:
+    """An untrained one where there is none: whisperx would fetch it, and uses it for a division that Cliply does not read."""
+    import nltk
+    from whisperx.utils import PUNKT_LANGUAGES
+
+    name = f"tokenizers/punkt_tab/{PUNKT_LANGUAGES.get(language, 'english')}"
+    own = settings.home / "models" / "nltk_data"
+    if str(own) not in nltk.data.path:
+        nltk.data.path.append(str(own))
+    try:
+        nltk.data.find(f"{name}/")
+    except LookupError:
+        folder = own / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for part in ("abbrev_types.txt", "collocations.tab", "ortho_context.tab", "sent_starters.txt"):
+            (folder / part).touch()
 
 
 def _by_phonemes(
