@@ -366,6 +366,8 @@ class Harness:
     commit_path: str = ".*"  # regular expressions of the request that publishes
     commit_method: str = "POST|PUT"
     faults: tuple[FaultKind, ...] = tuple(FaultKind)  # those the simulator knows
+    platform: Callable[[Any], Any] | None = None  # (Settings) -> Platform; unset opens it by name
+    advance: float = 60.0  # seconds of the simulator's clock that let its processing end
 
 
 @contextmanager

@@ -1,0 +1,6 @@
+"""The simulators of all platforms."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "simulators"))
