@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cliply_assets.highlights.boundaries import Limits
-from cliply_assets.highlights.moments import Film, Moment, read_film, signal_moments, spoken_moments
+from cliply_assets.highlights.film import Film, read_film
+from cliply_assets.highlights.moments import Moment, signal_moments, spoken_moments
 from cliply_assets.highlights.profiles import SIGNAL_WEIGHTS, SUBSCORE_WEIGHTS, profile_of
 from cliply_assets.highlights.ranking import Ranked, choose, rank
 from cliply_assets.highlights.sentences import split_sentences

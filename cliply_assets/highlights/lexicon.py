@@ -4,7 +4,17 @@ A trailing `*` matches any ending of a single word. Kept apart from the code tha
 table. Strengths are editorial judgement: 0.2 is a hint, 0.4 a sign, 0.6 and above hardly ever wrong.
 """
 
-__all__ = ["DULL", "ENGLISH", "FILLERS", "NUMBER_WORDS", "STOP_WORDS", "SUPERLATIVE_EXCEPTIONS"]
+__all__ = [
+    "CONTRACTIONS",
+    "DULL",
+    "ENGLISH",
+    "FILLERS",
+    "NUMBER_WORDS",
+    "ONE_WORD_CONTRACTIONS",
+    "SMALL_NUMBERS",
+    "STOP_WORDS",
+    "SUPERLATIVE_EXCEPTIONS",
+]
 
 Phrases = dict[float, str]
 
@@ -17,7 +27,8 @@ ENGLISH: dict[str, Phrases] = {
             "|most people don't know|most people get this wrong|everyone gets this wrong|stop doing this"
             "|this changed everything|it changed my life|changed my life|the one thing|i've never told anyone"
             "|i have never told|never told anybody|i shouldn't say this|unpopular opinion|hot take|hard truth"
-            "|brutal truth"
+            "|brutal truth|everybody skips|everyone skips|the one rule|the only rule|what went wrong|went wrong"
+            "|worst advice|best advice i|i've never told|nobody knows this"
         ),
         0.5: (
             "imagine|picture this|think about this|think about it|the reason why|here's why|here's how"
@@ -27,7 +38,8 @@ ENGLISH: dict[str, Phrases] = {
             "|did you know|have you ever|what would you do|you know what|the day i|the moment i"
             "|the first time i|the worst thing|the best thing|the hardest|what most people|most people think"
             "|everybody thinks|everyone thinks|people always ask me|i was wrong|we were wrong|i almost died"
-            "|i nearly|i lost everything|i quit|i got fired"
+            "|i nearly|i lost everything|i quit|i got fired|why would anyone|i want to tell you why|i'll tell you|i will tell you"
+            "|on purpose|you won't forget|can't forget|cannot explain|will never guess|watch this|wait for it"
         ),
         0.3: (
             "what if|why is it that|there are three|there are two|three things|two things|five things"
@@ -42,7 +54,8 @@ ENGLISH: dict[str, Phrases] = {
             "|i learned that|i've learned|taught me|moral of the story|from that day|from that moment"
             "|since that day|never again|and that was it|and that's the point|that's the point|the point is"
             "|and the answer is|the answer is|the answer was|in the end|so in the end|it all came down to"
-            "|that's the secret|that's the difference|that is the difference|that's what matters"
+            "|that's the secret|that's the difference|that's what matters|that's what i learned|the whole point"
+            "|that's what saved|what saved|think what that means|and that's exactly|that's exactly what"
             "|what matters is|all that matters|that changed"
         ),
         0.4: (
@@ -169,7 +182,9 @@ DULL: Phrases = {
         "|in this slide|next on the list|moving on to the|please refer to|appendix|table of contents"
         "|terms and conditions|sign up sheet|sign in sheet|registration|newsletter|let's move on to|test test"
         "|one two three|check the schedule|the schedule|per the|pursuant|the spreadsheet|the form|the forms"
-        "|the paperwork|quarterly report|administrative|room booking"
+        "|the paperwork|quarterly report|administrative|room booking|opening hours|drop down|in the notes|on the website"
+        "|in the handout|for reference|leave a review|listener mail|special offer"
+        "|brought to you by|link is in|is in the notes|for listeners"
     ),
     0.5: (
         "as i mentioned|as mentioned|as previously|as i said before|and so on|and so forth|et cetera"
@@ -183,10 +198,30 @@ DULL: Phrases = {
         "|committee*|meeting*|memo|memos|email*|e-mail*|deadline*|calendar|reminder|document*|format*|file"
         "|files|folder*|version|update*|item|items|version*|basically|sort of|kind of|i guess|maybe|i mean"
         "|you know|okay so|and stuff|whatever|probably|usual|usually|regular|standard|normal|generally|list"
-        "|page|pages|number of"
+        "|page|pages|number of|click|clicks|scroll*|menu|menus|tab|tabs|button*|icon*|checkbox*|toolbar*|i select|you select"
+        "|i type|you type|settings|option|options|default*|chapter|chapters|appendix|figure|table"
+        "|registration|office|reception|website|parameters"
     ),
 }
 """Housekeeping and hedging: what speaks against it."""
+
+CONTRACTIONS = {
+    (first, second): short
+    for second, joined in {
+        "is": "that it he she here there what who how where when why",
+        "are": "you we they there what who",
+        "am": "i",
+        "have": "i you we they",
+        "will": "i you we they he she it",
+        "not": "do does did is are was were has have had could would should",
+    }.items()
+    for first in joined.split()
+    for short in [first + {"is": "'s", "are": "'re", "am": "'m", "have": "'ve", "will": "'ll", "not": "n't"}[second]]
+}
+"""Pairs of words that are mostly spoken as one."""
+
+ONE_WORD_CONTRACTIONS = {"cannot": "can't"}
+"""Words that have a shorter form themselves."""
 
 _FILLERS = (
     "actually ah alright and anyway anyways basically but ehm er erm hmm like listen literally look mhm mm no "
@@ -213,6 +248,11 @@ _SUPERLATIVE_EXCEPTIONS = (
 
 SUPERLATIVE_EXCEPTIONS = frozenset(_SUPERLATIVE_EXCEPTIONS.split())
 """Words that end in "-est" and are none."""
+
+_SMALL_NUMBERS = "one two three four five six seven eight nine ten eleven twelve half twice double"
+
+SMALL_NUMBERS = frozenset(_SMALL_NUMBERS.split())
+"""Numbers that count what anybody has a few of."""
 
 _STOP_WORDS = (
     "a about above across after again against ago all almost also although always am among an and any anybody "

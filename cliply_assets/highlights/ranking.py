@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from cliply_assets.highlights.moments import Film, Moment
+from cliply_assets.highlights.film import Film
+from cliply_assets.highlights.moments import PLENTY, Moment
 from cliply_assets.highlights.reasons import Part, judge
 from cliply_assets.highlights.text_signals import cosine
 
@@ -20,13 +21,14 @@ __all__ = ["Ranked", "choose", "rank"]
 _ORDINARY = 0.38  # what a moment is taken for without any evidence
 _ORDINARY_WEIGHT = 1.5  # how much evidence outweighs that; about one strong part
 _SCALE_FROM, _SCALE_TO = 0.15, 0.80  # raw scores of the dullest and the best moments, mapped to 0 and 100
-_WORTH_POSTING = 45.0  # below this a clip is filler
-_AGAINST_BEST = 0.62  # and so is one much weaker than the film's best
+_WORTH_POSTING = 42.0  # below this a clip is filler
+_AGAINST_BEST = 0.55  # and so is one much weaker than the film's best
 _OVERLAP = 0.10  # of the shorter clip
 _SAME_THING = 0.60  # share of the smaller clip's keywords above which two clips say the same
 _TELLING = 6  # keywords below which that share is chance
 _LIKENESS_PRICE = 14.0  # points for saying in part what a chosen clip says
 _NEARNESS_PRICE = 5.0  # points for standing right beside a chosen clip
+_NEW_THING = 0.5  # certainty of something new, beyond which what follows belongs to the next moment
 _REASONS = 6
 
 
@@ -97,7 +99,7 @@ def _judged(film: Film, moment: Moment, weights: dict[str, float]) -> Ranked:
     total = sum(weights[name] * (part.value or 0.0) for name, part in known.items())
     raw = (total + _ORDINARY * _ORDINARY_WEIGHT) / (weight + _ORDINARY_WEIGHT)
     scaled = float(np.clip((raw - _SCALE_FROM) / (_SCALE_TO - _SCALE_FROM), 0.0, 1.0))
-    marred = [_dead_air(film, moment), _padding(film, moment), _scattered(film, moment)]
+    marred = [_dead_air(film, moment), _padding(film, moment), _scattered(film, moment), _broken_off(film, moment)]
     score = 100.0 * scaled * math.prod(1.0 - part for part in marred)
     keywords = Counter(word for reading in film.readings[moment.first : moment.last + 1] for word in reading.keywords)
     return Ranked(
@@ -131,6 +133,26 @@ def _scattered(film: Film, moment: Moment) -> float:
     """Up to a third of the score for being about more than one thing."""
     turns = float(film.turns[moment.first + 1 : moment.last + 1].sum())
     return 0.33 * min(1.0, turns / 1.5)
+
+
+def _broken_off(film: Film, moment: Moment) -> float:
+    """Up to a third of the score for leaving out what belongs to it: a moment is as long as it stays good and still fits."""
+    if not moment.spoken:
+        return 0.0
+    room = film.limits.longest - moment.duration
+    begin, end = film.sentences[moment.first].start, film.sentences[moment.last].end
+    missed = 0.0
+    for places in (range(moment.first - 1, -1, -1), range(moment.last + 1, len(film.sentences))):
+        gained = 0.0
+        for place in places:
+            sentence = film.sentences[place]
+            outside = begin - sentence.start if place < moment.first else sentence.end - end
+            crossed = film.turns[place + 1 if place < moment.first else place]
+            if outside > room or crossed >= _NEW_THING:
+                break
+            gained += sentence.duration * (film.values[place] - film.ordinary)
+            missed = max(missed, gained)
+    return 0.33 * math.tanh(missed / PLENTY)
 
 
 def _strongest(parts: dict[str, Part], weights: dict[str, float]) -> tuple[str, ...]:

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 import msgspec
 import numpy as np
 
-from cliply_assets.highlights.moments import Film, Moment, hooking, unfinished
+from cliply_assets.highlights.film import Film, excess, unfinished
+from cliply_assets.highlights.moments import PLENTY, Moment
 from cliply_assets.highlights.text_signals import points_back
 
 __all__ = ["Part", "clock", "judge"]
@@ -18,6 +19,8 @@ _SAID = {
     "superlative": "It makes a strong claim: “{}”.",
     "number": "It names figures: {}.",
     "story": "It tells a story: “{}”.",
+    "scene": "It tells what happened and who said what: “{}”.",
+    "saying": "It has a line to take along: “{}”.",
     "opinion": "It takes a stand: “{}”.",
     "advice": "It gives advice that can be used: “{}”.",
 }
@@ -70,7 +73,7 @@ def _hook(film: Film, moment: Moment) -> Part:
         for place in range(moment.first, min(moment.first + 3, moment.last + 1))
         if film.sentences[place].start - begin < _EARLY
     ]
-    pulls = [hooking(film.readings[place]) * (1.0 if place == moment.first else 0.7) for place in early]
+    pulls = [float(film.pulls[place]) * (1.0 if place == moment.first else 0.7) for place in early]
     best = early[int(np.argmax(pulls))]
     reading = film.readings[best]
     kinds = [
@@ -101,7 +104,7 @@ def _payoff(film: Film, moment: Moment) -> Part:
         reasons.append((reaction[2], _room_said(*reaction[:2], film.sentences[moment.last].end)))
     answered, lost = _questions(film, moment)
     if answered:
-        value += 0.25
+        value += 0.3 * min(1.0, float(film.pulls[answered[0]]) / 0.6)
         asked = quote(film.sentences[answered[0]].text).rstrip("?")
         reasons.append((0.8, f"A question (“{asked}?”) is answered inside the clip."))
     value -= 0.35 * unfinished(film.sentences, film.readings, moment.last) + 0.4 * lost
@@ -138,7 +141,9 @@ def _substance(film: Film, moment: Moment) -> Part:
     spoken = np.array([film.sentences[place].duration for place in places])
     best = np.sort(values)[::-1][:3]
     dull = float(np.average([film.readings[place].dull for place in places], weights=spoken))
-    value = 0.5 * float(best.mean()) + 0.7 * float(np.average(values, weights=spoken)) - 0.4 * dull
+    value = 0.25 * float(best.mean()) + 0.35 * float(np.average(values, weights=spoken)) - 0.4 * dull
+    # A whole story outweighs its best line.
+    value += 0.6 * float(np.tanh(max(0.0, excess(film, moment.first, moment.last)) / PLENTY))
     reasons = []
     for kind, says in _SAID.items():
         place = max(places, key=lambda at: film.readings[at].strength(kind))
@@ -225,7 +230,9 @@ def _room(film: Film, moment: Moment) -> Part:
         return Part(value=None)
     name, value, at = max(heard, key=lambda one: one[1])
     if value < 0.5:
-        return Part(value=0.25 + 0.3 * value)
+        return Part(value=0.4)
+    answers = sum(film.reactions[place] is not None for place in range(moment.first, moment.last + 1))
+    value *= min(1.0, 0.65 + 0.12 * max(1, answers))
     shown = "laughs" if name == "laughter" else "applauds"
     ends_on_it = moment.spoken and film.reactions[moment.last] is not None
     reasons = () if ends_on_it else ((0.8 * value, f"The room {shown} at {clock(at)}."),)

@@ -8,15 +8,30 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 import msgspec
 
 from cliply_assets.highlights import lexicon
 from cliply_assets.highlights.sentences import Sentence
+from cliply_assets.highlights.telling import maxim, narrated
 
-__all__ = ["KINDS", "Reading", "answer_follows", "continues", "cosine", "points_back", "read_sentences"]
+__all__ = ["KINDS", "Reading", "answer_follows", "continues", "contracted", "cosine", "points_back", "read_sentences"]
 
-KINDS = ("hook", "payoff", "surprise", "superlative", "number", "emotion", "story", "opinion", "advice", "question")
+KINDS = (
+    "hook",
+    "payoff",
+    "surprise",
+    "superlative",
+    "number",
+    "emotion",
+    "story",
+    "scene",
+    "saying",
+    "opinion",
+    "advice",
+    "question",
+)
 """Everything that can speak for a sentence."""
 
 _WORTH = {
@@ -27,6 +42,8 @@ _WORTH = {
     "number": 0.2,
     "emotion": 0.5,
     "story": 0.35,
+    "scene": 0.4,
+    "saying": 0.4,
     "opinion": 0.35,
     "advice": 0.35,
     "question": 0.25,
@@ -45,7 +62,7 @@ _AUXILIARIES = _words(
 )
 _ASKED = _words(
     "you he she it they we i there that this the your his her their people anyone anybody someone everybody "
-    "everyone about if to many much long often come on old far big"
+    "everyone about if to many much long often come on old far big one any anything something"
 )
 _INVITATIONS = (
     "tell me",
@@ -179,6 +196,18 @@ def _interest(strengths: dict[str, float], rare: float, dull: float) -> float:
     return (1.0 - missing) * (1.0 - 0.75 * dull)
 
 
+def contracted(tokens: tuple[str, ...]) -> tuple[str, ...]:
+    """As people speak: "that is" and "that's" are the same phrase, whichever of them an engine writes."""
+    short: list[str] = []
+    for token in tokens:
+        joined = lexicon.CONTRACTIONS.get((short[-1], token)) if short else None
+        if joined is None:
+            short.append(lexicon.ONE_WORD_CONTRACTIONS.get(token, token))
+        else:
+            short[-1] = joined
+    return tuple(short)
+
+
 @lru_cache(maxsize=1)
 def _tables() -> tuple[dict[str, list[tuple[tuple[str, ...], str, float]]], dict[str, tuple[str, float]]]:
     """Phrases by their first word, and word beginnings; built once."""
@@ -190,7 +219,7 @@ def _tables() -> tuple[dict[str, list[tuple[tuple[str, ...], str, float]]], dict
                 if phrase.endswith("*"):
                     stems[phrase[:-1]] = (kind, strength)
                 else:
-                    tokens = tuple(phrase.split())
+                    tokens = contracted(tuple(phrase.split()))
                     phrases.setdefault(tokens[0], []).append((tokens, kind, strength))
     for entries in phrases.values():
         entries.sort(key=lambda entry: -len(entry[0]))
@@ -206,6 +235,7 @@ def _stem_of(token: str) -> tuple[str, float] | None:
 def _hits(tokens: tuple[str, ...]) -> list[tuple[str, float, str]]:
     """(kind, strength, words) of every phrase, the longest of a kind at each place only."""
     phrases, _ = _tables()
+    tokens = contracted(tokens)
     hits = []
     for place, token in enumerate(tokens):
         taken: set[str] = set()
@@ -231,7 +261,13 @@ def _english(sentence: Sentence) -> tuple[dict[str, float], dict[str, tuple[str,
         if len(token) > 5 and token.endswith("est") and token not in lexicon.SUPERLATIVE_EXCEPTIONS:
             strengths["superlative"] = 1.0 - (1.0 - strengths.get("superlative", 0.0)) * 0.7
             evidence.setdefault("superlative", []).append((-0.3, token))
-    return strengths, {kind: tuple(dict.fromkeys(word for _, word in sorted(hits))) for kind, hits in evidence.items()}
+    scene, told = narrated(sentence.tokens)
+    saying = maxim(sentence.tokens)
+    strengths |= {kind: strength for kind, strength in (("scene", scene), ("saying", saying)) if strength > 0}
+    shown = {kind: tuple(dict.fromkeys(words for _, words in sorted(hits))) for kind, hits in evidence.items()}
+    shown |= {"scene": told} if told else {}
+    shown |= {"saying": (sentence.text,)} if saying else {}
+    return strengths, shown
 
 
 def _neutral(
@@ -251,7 +287,9 @@ def _neutral(
         evidence.setdefault("emotion", (text,))
     numbers = tuple(word for word in tokens if any(letter.isdigit() for letter in word) or word in lexicon.NUMBER_WORDS)
     if numbers:
-        strengths["number"] = min(1.0, 0.35 + 0.2 * len(numbers))
+        # "Two for hands" counts; "ninety percent" and "four thousand" tell.
+        large = sum(word not in lexicon.SMALL_NUMBERS for word in numbers)
+        strengths["number"] = min(1.0, 0.1 + 0.05 * (len(numbers) - large) + 0.3 * large)
         evidence["number"] = numbers
 
 
@@ -267,6 +305,9 @@ def _asks(tokens: tuple[str, ...]) -> bool:
         return second in _AUXILIARIES or (
             first in ("how", "what", "why") and second in _ASKED and second not in _PRONOUNS_SAID
         )
+    if first in ("if", "when") and len(bare) >= 8:
+        # "If I have an exam tomorrow, should I sleep?"
+        return any(one in _AUXILIARIES and two in ("i", "we", "you") for one, two in pairwise(bare[3:]))
     return first in _AUXILIARIES and second in _ASKED
 
 

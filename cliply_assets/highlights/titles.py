@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import msgspec
 
 from cliply_assets.highlights import lexicon
-from cliply_assets.highlights.moments import Film, Moment, hooking
+from cliply_assets.highlights.film import Film, hooking
+from cliply_assets.highlights.moments import Moment
 from cliply_assets.highlights.reasons import clock
 from cliply_assets.highlights.sentences import Sentence
 from cliply_assets.highlights.text_signals import Reading, points_back

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 
 import msgspec
+from msgspec import UNSET
 
 from cliply_resources.documents import UploadSettings
 
@@ -72,6 +73,7 @@ STEPS: Mapping[str, StepRules] = _by_name(
     StepRules(
         name="clip_candidates",
         label="Choosing moments",
+        code_version="2",
         after=("source_video", "transcript", "scenes", "face_tracks", "audio_features"),
         max_attempts=3,
         backoff_seconds=10.0,
@@ -83,7 +85,7 @@ STEPS: Mapping[str, StepRules] = _by_name(
         label="Rendering",
         after=("source_video", "transcript", "scenes", "face_tracks", "clip_candidates"),
         deadline_seconds=300.0,
-        settings=("aspects", "style"),
+        settings=("aspects", "style", "brand"),
     ),
     StepRules(
         name="frame_index",
@@ -109,7 +111,8 @@ def input_digest(
     document = {
         "step": rules.name,
         "code_version": rules.code_version,
-        "settings": {name: getattr(settings, name) for name in rules.settings},
+        # What is absent has no part in the digest, so that a new kind of setting leaves finished work finished.
+        "settings": {name: value for name in rules.settings if (value := getattr(settings, name)) is not UNSET},
         "inputs": dict(inputs),
         "part": part,
         "fingerprint": fingerprint,

@@ -13,7 +13,7 @@ from texttiling import tiles
 from cliply_assets.highlights.choose import choose_candidates
 from cliply_resources.documents import Candidate, Scenes, Span, Transcript, UploadSettings
 
-__all__ = ["SHORTEST", "LONGEST", "measure_selection", "ours"]
+__all__ = ["LONGEST", "SHORTEST", "measure_selection", "ours"]
 
 SHORTEST, LONGEST = 12.0, 60.0
 _MATCH = 0.5
@@ -69,15 +69,21 @@ def _measured(talk: Labelled, kind: str) -> dict[str, float]:
     found = [(clip, moment) for clip in spans for moment in talk.moments if _iou(clip, moment.span) >= _MATCH]
     starts = [abs(clip.start - moment.span.start) for clip, moment in found]
     ends = [abs(clip.end - moment.span.end) for clip, moment in found]
-    asked = [(clip, moment) for clip in spans for moment in talk.moments if moment.asks and _shared(clip, moment.span) > 3]
+    asked = [
+        (clip, moment) for clip in spans for moment in talk.moments if moment.asks and _shared(clip, moment.span) > 3
+    ]
     figures |= {
         "clips": float(len(clips)),
         "start_error_s": float(np.mean(starts)) if starts else float("nan"),
         "end_error_s": float(np.mean(ends)) if ends else float("nan"),
         "cut_in_word": float(sum(_inside(edge, _words(talk)) for clip in spans for edge in (clip.start, clip.end))),
-        "cut_in_sentence": float(sum(_inside(edge, talk.sentences) for clip in spans for edge in (clip.start, clip.end))),
+        "cut_in_sentence": float(
+            sum(_inside(edge, talk.sentences) for clip in spans for edge in (clip.start, clip.end))
+        ),
         # A clip that begins within the answer, although its question was there to be had.
-        "question_lost": float(sum(clip.start > moment.span.start + 0.3 for clip, moment in asked if clip.start < moment.span.end)),
+        "question_lost": float(
+            sum(clip.start > moment.span.start + 0.3 for clip, moment in asked if clip.start < moment.span.end)
+        ),
         "overlap_s": float(sum(_shared(a, b) for place, a in enumerate(spans) for b in spans[place + 1 :])),
     }
     return figures

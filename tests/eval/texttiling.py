@@ -54,7 +54,9 @@ def tiles(transcript: Transcript, *, shortest: float, longest: float) -> list[Sp
 
 def _boundaries(words: list[str]) -> list[int]:
     """Positions in `words` at which a new topic begins."""
-    sequences = [Counter(w for w in words[at : at + _SEQUENCE] if w not in STOP_WORDS) for at in range(0, len(words), _SEQUENCE)]
+    sequences = [
+        Counter(w for w in words[at : at + _SEQUENCE] if w not in STOP_WORDS) for at in range(0, len(words), _SEQUENCE)
+    ]
     gaps = range(1, len(sequences))
     likeness = [_likeness(sequences, gap) for gap in gaps]
     if len(likeness) < 3:
