@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -124,9 +124,7 @@ class Driver:
             result = self._called(lambda: self.platform.take(step, self.intent, state, self._call()))
         except PlatformTrouble as raised:
             self.record.history.append(f"{step.name}:{raised.outcome.kind}:{raised.outcome.code}")
-            assert step.kind is StepKind.COMMIT or raised.outcome.kind is not OutcomeClass.UNKNOWN, (
-                "only a commit may be unknown"
-            )
+            only_commits_are_unknown(step.kind, raised.outcome.kind)
             return self._write(after_trouble(standing, step.kind, raised.outcome, now=now, chance=0.0))
         self.record.history.append(f"{step.name}:ok")
         over = self.platform.plan(self.intent, result.state) is None
@@ -198,5 +196,5 @@ class Driver:
         self.record.next_at = move.next_at
 
 
-def hour_later(moment: datetime) -> datetime:
-    return moment + timedelta(hours=1)
+def only_commits_are_unknown(step: StepKind, said: OutcomeClass) -> None:
+    assert step is StepKind.COMMIT or said is not OutcomeClass.UNKNOWN

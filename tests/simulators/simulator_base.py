@@ -158,7 +158,7 @@ class Simulator:
             for method, pattern in [routed]
         ]
         self._server = _Server(("127.0.0.1", 0), type("Exchange", (_Exchange,), {"simulator": self}))
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.005,), daemon=True)
         self._thread.start()
 
     @property
