@@ -186,7 +186,7 @@ def _cors(settings: Settings) -> CORSConfig | None:
         allow_origins=list(settings.cors_origins),
         allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
         allow_headers=["Authorization", "Content-Type", WORKSPACE_HEADER, HEADER, CSRF_HEADER, "Last-Event-ID"],
-        expose_headers=["X-Request-Id", "Retry-After", "Idempotent-Replayed", "Location"],
+        expose_headers=["X-Request-Id", "Retry-After", "Idempotent-Replayed", "Location", "ETag"],
         allow_credentials=True,
     )
 

@@ -26,6 +26,8 @@ __all__ = [
     "derive_state",
     "find_or_create_file_upload",
     "find_or_create_url_upload",
+    "part_size_for",
+    "part_sizes",
     "reset_unfinished_steps",
     "settings_digest",
     "uploads_to_start",
@@ -52,6 +54,9 @@ SHORTEST_CLIP = 3.0
 """Seconds; platforms refuse shorter ones."""
 LONGEST_CLIP = 600.0
 """Seconds; beyond this it is an excerpt, not a short clip."""
+
+MAX_PARTS = 10_000
+"""Of one film, as S3 allows at most."""
 
 INGEST_STEPS = frozenset({"source_video", "media_proxy"})
 ASIDE_STEPS = frozenset({"frame_index"})
@@ -83,6 +88,19 @@ def check_settings(settings: UploadSettings) -> None:
 def settings_digest(settings: UploadSettings) -> str:
     """Equal for settings that ask for the same."""
     return hashlib.sha256(msgspec.json.encode(settings, order="sorted")).hexdigest()
+
+
+def part_size_for(size: int, usual: int) -> int:
+    """Bytes of each part of a film of `size` bytes: the usual, or in whole MiB what makes do with 10,000 parts (S3's limit)."""
+    mebibyte = 1024**2
+    least = -(-size // MAX_PARTS)
+    return usual if least <= usual else -(-least // mebibyte) * mebibyte
+
+
+def part_sizes(size: int, part_size: int) -> list[int]:
+    """The parts of a film of `size` bytes: all are of `part_size` bytes but the last, which has the rest."""
+    whole, rest = divmod(size, part_size)
+    return [part_size] * whole + ([rest] if rest else [])
 
 
 def workspace_of_upload(database: Database, upload_id: UUID) -> UUID:

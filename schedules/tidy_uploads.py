@@ -87,6 +87,7 @@ def tidy_upload(
             return False
         for key in due.keys:
             storage.delete(key)
+            storage.abort_parts(key)
         for prefix in due.prefixes:
             storage.delete_prefix(prefix)
         if due.row:

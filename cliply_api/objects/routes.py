@@ -25,12 +25,13 @@ def _target(request: AnyRequest) -> str:
 
 
 @put("/{key:path}", guards=[public()], request_max_body_size=None, status_code=204)
-async def put_object(request: AnyRequest, storage: NamedDependency[Storage]) -> None:
+async def put_object(request: AnyRequest, storage: NamedDependency[Storage]) -> Response[None]:
     """Takes exactly the signed number of bytes of the signed type, from the network to the disk."""
     folder = service.local_storage(storage)
     allowed = service.checked_link(folder, "PUT", _target(request))
     _check_headers(request, allowed)
-    await service.receive(folder, allowed, request.stream())
+    etag = await service.receive(folder, allowed, request.stream())
+    return Response(None, status_code=204, headers={"ETag": etag})
 
 
 def _check_headers(request: AnyRequest, allowed: SignedRequest) -> None:

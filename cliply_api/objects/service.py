@@ -12,6 +12,7 @@ from anyio import CancelScope, to_thread
 from cliply_api.errors import ApiError, ErrorCode
 from cliply_resources.errors import NotFound
 from cliply_resources.storage import LocalStorage, Storage
+from cliply_resources.storage.files import etag_of
 from cliply_resources.storage.signing import LinkRefused, SignedRequest, verify
 
 __all__ = ["Opened", "checked_link", "local_storage", "open_object", "pieces", "receive"]
@@ -44,8 +45,8 @@ def checked_link(storage: LocalStorage, method: str, target: str) -> SignedReque
         raise ApiError(str(refused), status=403, code=ErrorCode.LINK_INVALID) from refused
 
 
-async def receive(storage: LocalStorage, allowed: SignedRequest, body: AsyncIterable[bytes]) -> None:
-    """Stores the body under the link's key if it has exactly the signed size; otherwise nothing changes."""
+async def receive(storage: LocalStorage, allowed: SignedRequest, body: AsyncIterable[bytes]) -> str:
+    """Stores the body under the link's key if it has exactly the signed size, and returns its `ETag`; otherwise nothing changes."""
     incoming = await to_thread.run_sync(storage.receive, allowed.key)
     size, waiting = 0, bytearray()
     try:
@@ -64,7 +65,7 @@ async def receive(storage: LocalStorage, allowed: SignedRequest, body: AsyncIter
                 code=ErrorCode.BAD_REQUEST,
             )
         await to_thread.run_sync(incoming.write, waiting)
-        await to_thread.run_sync(incoming.keep)
+        return await to_thread.run_sync(incoming.keep)
     finally:
         with CancelScope(shield=True):
             await to_thread.run_sync(incoming.discard)
@@ -82,8 +83,7 @@ def _opened(path: Path) -> Opened:
     except FileNotFoundError as error:
         raise NotFound("There is no such stored object.") from error
     facts = os.fstat(file.fileno())
-    # Objects are replaced, never edited: another file is another inode with another time.
-    return Opened(file, facts.st_size, f'"{facts.st_ino:x}-{facts.st_mtime_ns:x}-{facts.st_size:x}"')
+    return Opened(file, facts.st_size, etag_of(facts))
 
 
 async def pieces(file: BinaryIO, first: int, length: int) -> AsyncGenerator[bytes, None]:

@@ -12,6 +12,7 @@ from cliply_api.auth.guards import may
 from cliply_api.auth.principal import Principal
 from cliply_api.uploads import results, service, wishes
 from cliply_api.uploads.filters import UploadFilter, provide_filter
+from cliply_api.uploads.parts_routes import HANDLERS as PART_HANDLERS
 from cliply_api.uploads.schemas import (
     ConfirmedUpload,
     NewUpload,
@@ -80,7 +81,8 @@ NEW = {
 @post(
     "/",
     guards=[may("upload.write")],
-    opt=IDEMPOTENT | {"examples": {"body": NEW, 201: {"upload": WAITING, "put": PUT, "existing": False}}},
+    opt=IDEMPOTENT
+    | {"examples": {"body": NEW, 201: {"upload": WAITING, "put": PUT, "multipart": None, "existing": False}}},
     operation_id="CreateUpload",
     summary="Give Cliply a film",
     sync_to_thread=True,
@@ -376,6 +378,7 @@ def transcript_vtt(
 HANDLERS: list[Any] = [
     create,
     renew_link,
+    *PART_HANDLERS,
     confirm,
     list_uploads,
     read,

@@ -14,15 +14,22 @@ __all__ = [
     "ClipLine",
     "ConfirmedUpload",
     "ContentType",
+    "FinishedPart",
+    "FinishedParts",
     "NewFile",
     "NewUpload",
     "Options",
     "OptionsView",
+    "PartPut",
     "PartView",
+    "PartsPlan",
+    "PartsView",
     "PutRequest",
+    "ReceivedPart",
     "RenderLine",
     "Report",
     "SignalsView",
+    "SignedParts",
     "StepUsage",
     "StepView",
     "TranscriptView",
@@ -30,6 +37,7 @@ __all__ = [
     "UploadDetail",
     "UploadView",
     "UsageView",
+    "WantedParts",
 ]
 
 ContentType = Literal["video/mp4", "video/webm", "video/quicktime", "video/x-matroska"]
@@ -70,6 +78,8 @@ class NewFile(Request, kw_only=True):
     size: Annotated[int, Meta(ge=1, le=2**50)]
     """Bytes, exactly."""
     content_type: ContentType
+    upload: Literal["single", "multipart"] = "single"
+    """In one request, or in parts of which each can be put again by itself."""
 
 
 class NewUpload(Request, kw_only=True):
@@ -167,13 +177,81 @@ class PutRequest(View, kw_only=True):
     expires_at: datetime
 
 
+class PartsPlan(View, kw_only=True):
+    """How a film is cut into parts."""
+
+    part_size: int
+    """Bytes of each but the last, which has the rest."""
+    parts: int
+    """How many."""
+
+
 class UploadCreated(View, kw_only=True):
-    """A new upload; `put` says where the file goes. With a URL, work begins by itself."""
+    """A new upload; `put` says where the file goes, `multipart` how it is cut. With a URL, work begins by itself."""
 
     upload: UploadView
     put: PutRequest | None
+    multipart: PartsPlan | None = None
     existing: bool
     """The same URL with the same settings is already being worked on; this is that upload."""
+
+
+PartNumber = Annotated[int, Meta(ge=1, le=10_000)]
+
+
+class WantedParts(Request, kw_only=True):
+    """The parts to be signed, at most a hundred at once."""
+
+    parts: Annotated[list[PartNumber], Meta(min_length=1, max_length=100)]
+
+
+class PartPut(View, kw_only=True):
+    """How one part is put."""
+
+    number: int
+    size: int
+    method: Literal["PUT"]
+    url: str
+    headers: dict[str, str]
+
+
+class SignedParts(View, kw_only=True):
+    """How the parts are put."""
+
+    parts: list[PartPut]
+    expires_at: datetime
+
+
+class ReceivedPart(View, kw_only=True):
+    """One part that has arrived."""
+
+    number: int
+    size: int
+    etag: str
+
+
+class PartsView(View, kw_only=True):
+    """What has arrived of a film."""
+
+    part_size: int
+    parts: int
+    received: list[ReceivedPart]
+    missing: list[int]
+    joined: bool
+    """Whether the parts have become the file, so that there is nothing more to put."""
+
+
+class FinishedPart(Request, kw_only=True):
+    """One part, and the `ETag` that the answer to its PUT carried."""
+
+    number: PartNumber
+    etag: Annotated[str, Meta(min_length=1, max_length=200, pattern=r'^"?[!#-~]+"?$(?!\n)')]
+
+
+class FinishedParts(Request, kw_only=True):
+    """All parts of the film."""
+
+    parts: Annotated[list[FinishedPart], Meta(min_length=1, max_length=10_000)]
 
 
 class ConfirmedUpload(View, kw_only=True):

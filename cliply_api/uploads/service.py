@@ -17,6 +17,7 @@ from cliply_api.uploads.schemas import (
     NewFile,
     NewUpload,
     Options,
+    PartsPlan,
     PutRequest,
     UploadCreated,
     UploadDetail,
@@ -37,7 +38,13 @@ from cliply_resources.settings import Settings
 from cliply_resources.storage import Storage, StoredObject, source_key
 from cliply_resources.storage.files import hash_file
 from cliply_resources.storage.keys import incoming_key
-from cliply_resources.uploads import check_settings, find_or_create_url_upload, settings_digest
+from cliply_resources.uploads import (
+    check_settings,
+    find_or_create_url_upload,
+    part_size_for,
+    part_sizes,
+    settings_digest,
+)
 
 __all__ = ["confirm", "create", "detail", "examine", "find", "list_uploads", "new_link", "view_of"]
 
@@ -61,8 +68,9 @@ def create(
         MediaError: the file is larger than is taken.
     """
     options = _settings_of(wanted.settings or Options())
+    multipart = None
     if wanted.file is not None and wanted.source_url is None:
-        row, put = _create_file(session, principal, wanted.file, options, storage=storage, settings=settings)
+        row, put, multipart = _create_file(session, principal, wanted.file, options, storage=storage, settings=settings)
         row.title = wanted.title.strip() or PurePosixPath(wanted.file.name).stem
         is_new = True
     elif wanted.source_url is not None and wanted.file is None:
@@ -77,7 +85,7 @@ def create(
         row.request_id = facts.request_id
         audit(session, principal, facts, "upload.created", subject=str(row.id), source=row.source_kind, title=row.title)
     session.flush()
-    return UploadCreated(upload=view_of(session, principal, row), put=put, existing=not is_new)
+    return UploadCreated(upload=view_of(session, principal, row), put=put, multipart=multipart, existing=not is_new)
 
 
 def _settings_of(options: Options) -> UploadSettings:
@@ -105,7 +113,7 @@ def _create_file(
     *,
     storage: Storage,
     settings: Settings,
-) -> tuple[Upload, PutRequest]:
+) -> tuple[Upload, PutRequest | None, PartsPlan | None]:
     if file.size > settings.max_upload_bytes:
         raise MediaError(
             f"The file has {file.size / 1024**3:.2f} GiB and at most {settings.max_upload_bytes / 1024**3:.2f} GiB are "
@@ -124,7 +132,11 @@ def _create_file(
     session.add(row)
     session.flush()
     row.source_uri = source_key(principal.workspace, row.id, SUFFIXES[file.content_type])
-    return row, _link(row, storage, settings)
+    if file.upload == "single":
+        return row, _link(row, storage, settings), None
+    row.part_size = part_size_for(file.size, settings.part_bytes)
+    row.incoming_until = datetime.now(UTC) + timedelta(seconds=settings.upload_link_seconds)
+    return row, None, PartsPlan(part_size=row.part_size, parts=len(part_sizes(file.size, row.part_size)))
 
 
 def _link(row: Upload, storage: Storage, settings: Settings) -> PutRequest:
@@ -146,6 +158,8 @@ def new_link(
     row = find(session, principal, upload_id, lock=True)
     if row.source_kind != "stored" or row.confirmed_at is not None:
         raise Conflict("This upload has its video already.")
+    if row.part_size is not None:
+        raise Conflict("This upload comes in parts. Have those signed that are missing.")
     if row.cancelled_at is not None:
         raise Conflict("This upload was cancelled.")
     return _link(row, storage, settings)
@@ -212,7 +226,7 @@ def examine(
             return None
         if row.cancelled_at is not None:
             raise Conflict("This upload was cancelled.")
-        source, size = row.source_uri, row.source_size
+        source, size, whole = row.source_uri, row.source_size, row.part_size is None
     incoming = incoming_key(principal.workspace, upload_id, PurePosixPath(source).suffix)
     with database.advisory_lock(f"confirm:{upload_id}", wait_seconds=0) as mine:
         if not mine:
@@ -220,7 +234,11 @@ def examine(
         if storage.exists(incoming):
             storage.copy(incoming, source)
         elif not storage.exists(source):
-            raise Conflict("The file has not arrived. Put it to the signed URL first.")
+            raise Conflict(
+                "The file has not arrived. Put it to the signed URL first."
+                if whole
+                else "The parts have not been joined. Put those that are missing, then complete the list of parts."
+            )
         try:
             stored = _look_at(storage, source, size, settings)
         except MediaError:
@@ -254,6 +272,7 @@ def confirm(
             with session.begin_nested():
                 row.source_sha256, row.source_size = stored.sha256, stored.size
                 row.confirmed_at = datetime.now(UTC)
+                row.multipart_id = None
                 session.flush()
         except IntegrityError:
             session.refresh(row)

@@ -109,6 +109,10 @@ class Upload(Base):
     """How often it was asked for: the first time, and each retry and resumption."""
     retry_at: Mapped[datetime | None]
     """Since when it waits to be started again; the first step of the new run clears it."""
+    part_size: Mapped[int | None] = mapped_column(BigInteger)
+    """Bytes of each part but the last; nothing where the film is put in one piece."""
+    multipart_id: Mapped[str | None]
+    """The storage's name for the parts that are being received; nothing before the first and after the last."""
     expired_at: Mapped[datetime | None]
     """When its source and intermediate objects were deleted; work on it afterwards makes new ones."""
     forgotten_at: Mapped[datetime | None]

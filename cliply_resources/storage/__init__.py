@@ -4,7 +4,7 @@ from pathlib import Path
 
 from cliply_resources.errors import CallerError
 from cliply_resources.settings import Settings
-from cliply_resources.storage.contract import ListedObject, SignedUpload, Storage, StoredObject
+from cliply_resources.storage.contract import ListedObject, SignedUpload, Storage, StoredObject, StoredPart
 from cliply_resources.storage.keys import analysis_key, check_key, clip_key, source_key, workspace_prefix
 from cliply_resources.storage.local import LocalStorage
 from cliply_resources.storage.s3 import S3Storage
@@ -16,6 +16,7 @@ __all__ = [
     "SignedUpload",
     "Storage",
     "StoredObject",
+    "StoredPart",
     "analysis_key",
     "check_key",
     "clip_key",

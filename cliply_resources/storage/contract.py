@@ -1,6 +1,6 @@
 """What every store promises; one test suite runs over all of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
-__all__ = ["ListedObject", "SignedUpload", "Storage", "StoredObject"]
+__all__ = ["ListedObject", "SignedUpload", "Storage", "StoredObject", "StoredPart"]
 
 
 class StoredObject(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +35,17 @@ class SignedUpload(msgspec.Struct, frozen=True, kw_only=True):
 
     url: str
     headers: dict[str, str]
+
+
+class StoredPart(msgspec.Struct, frozen=True, kw_only=True):
+    """One part of an object that comes in parts."""
+
+    number: int
+    """From 1."""
+    size: int
+    """Bytes."""
+    etag: str
+    """Of exactly this part; another one under the same number has another. In quotation marks, as the header `ETag` has it."""
 
 
 @runtime_checkable
@@ -82,7 +93,7 @@ class Storage(Protocol):
         ...
 
     def delete_prefix(self, prefix: str) -> int:
-        """Everything in the folder `prefix` is gone afterwards; returns how many objects that were."""
+        """Everything in the folder `prefix` is gone afterwards, unfinished parts too; returns how many objects that were."""
         ...
 
     def list_prefix(self, prefix: str) -> Iterator[str]:
@@ -103,4 +114,32 @@ class Storage(Protocol):
 
     def signed_upload_url(self, key: str, *, size: int, content_type: str, expires_seconds: int) -> SignedUpload:
         """A link that anyone may put exactly `size` bytes of `content_type` with until it expires."""
+        ...
+
+    def begin_parts(self, key: str) -> str:
+        """Begins to receive an object in parts; returns the session that the parts belong to (letters, digits, `._-`)."""
+        ...
+
+    def signed_part_url(self, key: str, session: str, *, number: int, size: int, expires_seconds: int) -> SignedUpload:
+        """A link that anyone may put exactly `size` bytes with until it expires, as part `number` (1 to 10,000).
+
+        The answer to that carries the part's `ETag`. A part that is put again replaces the earlier one. Only the last may be
+        smaller than 5 MiB.
+        """
+        ...
+
+    def list_parts(self, key: str, session: str) -> list[StoredPart]:
+        """The parts that are there, by number. A session that was joined or aborted is `NotFound`, or has none."""
+        ...
+
+    def join_parts(self, key: str, session: str, etags: Mapping[int, str]) -> None:
+        """The object is the parts of these numbers, in their order, whole or not at all; the session is over.
+
+        Raises:
+            Conflict: a part is not there, or is not the one with that `ETag`.
+        """
+        ...
+
+    def abort_parts(self, key: str) -> None:
+        """Every part that was received for `key` and is not joined is gone, and so is its session; the object itself stays."""
         ...

@@ -11,12 +11,26 @@ from typing import BinaryIO, NoReturn, TypeVar
 from cliply_resources.errors import StepFailed
 from cliply_resources.storage.contract import StoredObject
 
-__all__ = ["Incoming", "copy_hashed", "hash_file", "move_into_place", "refuse_write", "write_whole"]
+__all__ = [
+    "CHUNK_BYTES",
+    "Incoming",
+    "copy_hashed",
+    "etag_of",
+    "hash_file",
+    "move_into_place",
+    "refuse_write",
+    "write_whole",
+]
 
 Written = TypeVar("Written")
 
 CHUNK_BYTES = 1024 * 1024
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def etag_of(facts: os.stat_result) -> str:
+    """What tells a file from its successors: they are replaced and never edited, so another one is another inode and time."""
+    return f'"{facts.st_ino:x}-{facts.st_mtime_ns:x}-{facts.st_size:x}"'
 
 
 def hash_file(source: BinaryIO) -> StoredObject:
@@ -82,14 +96,16 @@ class Incoming:
         except OSError as error:
             refuse_write(error, self._target)
 
-    def keep(self) -> None:
-        """The object is on disk and in its place afterwards."""
+    def keep(self) -> str:
+        """The object is on disk and in its place afterwards; returns its `ETag`."""
         try:
             os.fsync(self._file.fileno())
+            etag = etag_of(os.fstat(self._file.fileno()))
             self._file.close()
             move_into_place(self._temporary, self._target)
         except OSError as error:
             refuse_write(error, self._target)
+        return etag
 
     def discard(self) -> None:
         """Nothing is left of it; does nothing after `keep`."""

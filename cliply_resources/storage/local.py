@@ -6,16 +6,24 @@ import os
 import secrets
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
-from cliply_resources.errors import NotFound, StepFailed
-from cliply_resources.storage.contract import ListedObject, SignedUpload, StoredObject
-from cliply_resources.storage.files import Incoming, copy_hashed, move_into_place, refuse_write, write_whole
+from cliply_resources.errors import Conflict, NotFound, StepFailed
+from cliply_resources.storage.contract import ListedObject, SignedUpload, StoredObject, StoredPart
+from cliply_resources.storage.files import (
+    CHUNK_BYTES,
+    Incoming,
+    copy_hashed,
+    etag_of,
+    move_into_place,
+    refuse_write,
+    write_whole,
+)
 from cliply_resources.storage.keys import check_key, check_prefix
 from cliply_resources.storage.signing import SignedRequest, sign
 
@@ -24,6 +32,8 @@ __all__ = ["LocalStorage"]
 ABANDONED_AFTER_SECONDS = 24 * 3600
 """No write takes this long; what is left from before was cut off by a crash or a power failure."""
 _INCOMING = ".incoming"
+PART_TYPE = "application/octet-stream"
+"""Of a part; only the object as a whole is of some type."""
 
 
 class LocalStorage:
@@ -160,6 +170,54 @@ class LocalStorage:
             headers={"Content-Type": content_type, "Content-Length": str(size)},
         )
 
+    def begin_parts(self, key: str) -> str:
+        """Nothing is made before the first part comes."""
+        check_key(key)
+        return secrets.token_hex(16)
+
+    def signed_part_url(self, key: str, session: str, *, number: int, size: int, expires_seconds: int) -> SignedUpload:
+        """A link below `base_url`, to a file of the part's own."""
+        return self.signed_upload_url(
+            f"{_parts(key, session)}/{number:05d}", size=size, content_type=PART_TYPE, expires_seconds=expires_seconds
+        )
+
+    def list_parts(self, key: str, session: str) -> list[StoredPart]:
+        """The files that are there."""
+        found = []
+        for part in self.list_prefix(_parts(key, session)):
+            with self._reading(part) as file:
+                facts = os.fstat(file.fileno())
+            found.append(StoredPart(number=int(part.rpartition("/")[2]), size=facts.st_size, etag=etag_of(facts)))
+        return found
+
+    def join_parts(self, key: str, session: str, etags: Mapping[int, str]) -> None:
+        """Copied into one file a piece at a time, which is then renamed into place; the parts go afterwards."""
+
+        def write(file: BinaryIO) -> StoredObject:
+            for number, etag in sorted(etags.items()):
+                with self._part(key, session, number, etag) as part:
+                    while piece := part.read(CHUNK_BYTES):
+                        file.write(piece)
+            return StoredObject(size=file.tell(), sha256="")
+
+        self._place(self._path(key), write)
+        self.delete_prefix(_parts(key, session))
+
+    def abort_parts(self, key: str) -> None:
+        """Removes their files."""
+        self.delete_prefix(_parts(key))
+
+    @contextmanager
+    def _part(self, key: str, session: str, number: int, etag: str) -> Iterator[BinaryIO]:
+        try:
+            file = self._path(f"{_parts(key, session)}/{number:05d}").open("rb")
+        except FileNotFoundError as error:
+            raise Conflict(f"Part {number} is not there.") from error
+        with file:
+            if etag_of(os.fstat(file.fileno())) != etag:
+                raise Conflict(f"Part {number} is another one than the ETag says.")
+            yield file
+
     @cached_property
     def link_secret(self) -> bytes:
         """The key that links are signed with: 32 bytes in a file that only its owner can read, shared by all processes."""
@@ -217,6 +275,11 @@ class LocalStorage:
 
     def _place(self, target: Path, write: Callable[[BinaryIO], StoredObject]) -> StoredObject:
         return write_whole(target, write, temporary_in=self._incoming)
+
+
+def _parts(key: str, session: str | None = None) -> str:
+    """The folder of an object's parts; deleting the folder that the object is in deletes it, too."""
+    return check_prefix(f"{check_key(key)}.parts/{session}" if session else f"{check_key(key)}.parts")
 
 
 def _missing(key: str) -> NotFound:

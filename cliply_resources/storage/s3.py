@@ -2,13 +2,13 @@
 
 import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from cliply_resources.errors import CliplyError, NotFound, Rejected, StepFailed, TryLater
-from cliply_resources.storage.contract import ListedObject, SignedUpload, StoredObject
+from cliply_resources.errors import CliplyError, Conflict, NotFound, Rejected, StepFailed, TryLater
+from cliply_resources.storage.contract import ListedObject, SignedUpload, StoredObject, StoredPart
 from cliply_resources.storage.files import hash_file, write_whole
 from cliply_resources.storage.keys import check_key, check_prefix
 from cliply_resources.storage.signing import content_disposition, content_type_of
@@ -22,7 +22,8 @@ ATTEMPTS = 5
 DELETE_BATCH = 1000
 """Keys in one request, as S3 allows at most."""
 
-_MISSING = {"404", "NoSuchKey", "NotFound"}
+_MISSING = {"404", "NoSuchKey", "NotFound", "NoSuchUpload"}
+_OTHER_PARTS = {"InvalidPart", "InvalidPartOrder", "EntityTooSmall"}
 _BUSY = {"SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "RequestTimeout", "TooManyRequests"}
 
 
@@ -138,6 +139,7 @@ class S3Storage:
                     refusal = reply["Errors"][0]
                     raise TryLater(f"The object store did not delete {refusal.get('Key')}: {refusal.get('Message')}.")
                 removed += len(batch)
+        self._abort(prefix, f"{self._prefix}{check_prefix(prefix)}/")
         return removed
 
     def list_prefix(self, prefix: str) -> Iterator[str]:
@@ -176,6 +178,61 @@ class S3Storage:
         url = self._client.generate_presigned_url("put_object", Params=wanted, ExpiresIn=expires_seconds)
         return SignedUpload(url=str(url), headers={"Content-Type": content_type, "Content-Length": str(size)})
 
+    def begin_parts(self, key: str) -> str:
+        """S3's own name for an upload in parts."""
+        with _translated(key):
+            begun = self._client.create_multipart_upload(
+                Bucket=self._bucket, Key=self._name(key), ContentType=content_type_of(key)
+            )
+        return str(begun["UploadId"])
+
+    def signed_part_url(self, key: str, session: str, *, number: int, size: int, expires_seconds: int) -> SignedUpload:
+        """A presigned UploadPart whose signature covers the length."""
+        wanted = {
+            "Bucket": self._bucket,
+            "Key": self._name(key),
+            "UploadId": session,
+            "PartNumber": number,
+            "ContentLength": size,
+        }
+        url = self._client.generate_presigned_url("upload_part", Params=wanted, ExpiresIn=expires_seconds)
+        return SignedUpload(url=str(url), headers={"Content-Length": str(size)})
+
+    def list_parts(self, key: str, session: str) -> list[StoredPart]:
+        """A thousand at a time, as S3 lists them."""
+        pages = self._client.get_paginator("list_parts").paginate(
+            Bucket=self._bucket, Key=self._name(key), UploadId=session
+        )
+        with _translated(key):
+            return [
+                StoredPart(number=part["PartNumber"], size=part["Size"], etag=part["ETag"])
+                for page in pages
+                for part in page.get("Parts", ())
+            ]
+
+    def join_parts(self, key: str, session: str, etags: Mapping[int, str]) -> None:
+        """Inside the store; S3 shows the object only once it is complete."""
+        parts = [{"PartNumber": number, "ETag": etag} for number, etag in sorted(etags.items())]
+        with _translated(key):
+            self._client.complete_multipart_upload(
+                Bucket=self._bucket, Key=self._name(key), UploadId=session, MultipartUpload={"Parts": parts}
+            )
+
+    def abort_parts(self, key: str) -> None:
+        """Every upload in parts that is open for this key."""
+        name = self._name(key)
+        self._abort(key, name, only=name)
+
+    def _abort(self, key: str, below: str, *, only: str | None = None) -> None:
+        pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self._bucket, Prefix=below)
+        with _translated(key):
+            for page in pages:
+                for found in page.get("Uploads", ()):
+                    if only in (None, found["Key"]):
+                        self._client.abort_multipart_upload(
+                            Bucket=self._bucket, Key=found["Key"], UploadId=found["UploadId"]
+                        )
+
     def _name(self, key: str) -> str:
         return self._prefix + check_key(key)
 
@@ -213,6 +270,8 @@ def _client_error(key: str, response: dict[str, Any]) -> CliplyError:
     code = str(response.get("Error", {}).get("Code", ""))
     status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     message = str(response.get("Error", {}).get("Message", "")) or "no reason given"
+    if code in _OTHER_PARTS:
+        return Conflict(f"The object store does not have these parts ({code}): {message}.")
     if code == "NoSuchBucket":
         return Rejected("The object store has no such bucket. Create it, or correct CLIPLY_STORAGE_URL.")
     if code in _MISSING:
