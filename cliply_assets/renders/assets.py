@@ -109,7 +109,8 @@ def _render(step: StepWork, database: Database, identity: UUID) -> StepResult:
         hashtags=tuple(row.hashtags),
     )
     settings = [
-        ClipSettings(aspect=aspect, style=step.settings.style) for aspect in dict.fromkeys(step.settings.aspects)
+        ClipSettings(aspect=aspect, style=step.settings.style, brand=step.settings.brand)
+        for aspect in dict.fromkeys(step.settings.aspects)
     ]
     return make_versions(step, records, identity, candidate, settings)
 

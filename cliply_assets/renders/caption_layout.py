@@ -65,14 +65,30 @@ class CaptionLayout:
     scale: float
     """Multiplies the style's pixel lengths on this picture."""
 
+    @property
+    def occupied(self) -> tuple[float, float, float, float] | None:
+        """Left, top, right and bottom of everything that is ever drawn, plates and hops included; nothing without words."""
+        boxes = [(line.box, phrase.size) for phrase in self.phrases for line in phrase.lines]
+        if not boxes:
+            return None
+        # A third of the font size is more than any style's descenders, outline, plate or hop.
+        return (
+            min(box[0] - size / 3 for box, size in boxes),
+            min(box[1] - size / 3 for box, size in boxes),
+            max(box[2] + size / 3 for box, size in boxes),
+            max(box[3] + size / 3 for box, size in boxes),
+        )
+
 
 def first_frame_at(seconds: float, frame_rate: Fraction) -> int:
     """The output frame nearest to a moment: a caption starts half a frame early at most, and half a frame late."""
     return max(0, ceil(seconds * frame_rate - Fraction(1, 2)))
 
 
-def lay_out(plan: CaptionPlan, *, width: int, height: int, look: CaptionLook, frame_rate: Fraction) -> CaptionLayout:
-    """Every word of `plan` placed inside the safe area of a `width` × `height` picture."""
+def lay_out(
+    plan: CaptionPlan, *, width: int, height: int, look: CaptionLook, frame_rate: Fraction, own: Face | None = None
+) -> CaptionLayout:
+    """Every word of `plan` placed inside the safe area of a `width` × `height` picture; in `own` letters where it has them."""
     shape = shape_of(width, height)
     scale = shape.scale * min(width, height) / 1080
     left, top, right, bottom = shape.safe_area(width, height)
@@ -81,7 +97,7 @@ def lay_out(plan: CaptionPlan, *, width: int, height: int, look: CaptionLook, fr
     spare = 2 * scale * max(padding, look.outline + look.shadow)
     # A word that grows at the edge of a line must stay inside too.
     limit = (right - left - spare) / (1 + (look.active_scale - 1) / 2)
-    preferred = face_named(look.font)
+    preferred = own or face_named(look.font)
     shown, omitted = shown_words(plan.words, look, preferred)
     phrases = group(shown, look, width_of=lambda line: _line_width(line, size, look), limit=limit)
     placed = []

@@ -20,6 +20,8 @@ class CaptionDocument:
     text: str
     faces: tuple[Face, ...]
     omitted: tuple[str, ...]
+    occupied: tuple[float, float, float, float] | None = None
+    """Left, top, right and bottom of everything that is ever drawn."""
 
 
 def write_ass(
@@ -30,12 +32,23 @@ def write_ass(
 
 
 def compose(
-    plan: CaptionPlan, *, width: int, height: int, look: CaptionLook, frame_rate: Fraction = Fraction(30)
+    plan: CaptionPlan,
+    *,
+    width: int,
+    height: int,
+    look: CaptionLook,
+    frame_rate: Fraction = Fraction(30),
+    own: Face | None = None,
 ) -> CaptionDocument:
-    """What `write_ass` writes, together with what a render spec and a provenance note must name."""
-    layout = lay_out(plan, width=width, height=height, look=look, frame_rate=frame_rate)
+    """What `write_ass` writes, together with what a render spec and a provenance note must name.
+
+    `own` is a face that Cliply does not bring; `look.font` is then its family.
+    """
+    layout = lay_out(plan, width=width, height=height, look=look, frame_rate=frame_rate, own=own)
     lines = [*_header(width, height), *_styles(layout, look), *_events(layout, look, frame_rate)]
-    return CaptionDocument(text="\n".join(lines) + "\n", faces=layout.faces, omitted=layout.omitted)
+    return CaptionDocument(
+        text="\n".join(lines) + "\n", faces=layout.faces, omitted=layout.omitted, occupied=layout.occupied
+    )
 
 
 def _header(width: int, height: int) -> Iterator[str]:

@@ -12,8 +12,8 @@ from fractions import Fraction
 from itertools import groupby
 from math import ceil
 
-from cliply_assets.renders.captions import compose
-from cliply_assets.renders.styles import load_style
+from cliply_assets.renders.brand_graph import mark_inputs, outro_picture, outro_sound, with_marks
+from cliply_assets.renders.branding import NO_FILES, BrandFiles, compose_captions
 from cliply_resources.documents import CameraMove, RenderSpec
 
 __all__ = [
@@ -57,15 +57,21 @@ class SoundCorrection:
 
     gain_db: float = 0.0
     limit_db: float = 0.0
+    outro_gain_db: float = 0.0
+    outro_limit_db: float = 0.0
 
 
 @dataclass(frozen=True)
 class RenderCommand:
-    """An ffmpeg call: options of the source, options after all inputs, and the files its graph reads by name."""
+    """An ffmpeg call: options of the source, options after all inputs, and the files its graph reads by name.
+
+    After the source come the inputs of `mark_inputs`, and then the outro, whose file is found by its hash.
+    """
 
     input_options: tuple[str, ...]
     output_options: tuple[str, ...]
     files: dict[str, str]
+    mark_inputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,19 +104,21 @@ def _seek(rate: Fraction, first_frame: int, frames: int) -> _Seek:
     return _Seek(start, before + frames / rate + _PREROLL, skipped, before)
 
 
-def render_command(spec: RenderSpec) -> RenderCommand:
+def render_command(spec: RenderSpec, brand_files: BrandFiles = NO_FILES) -> RenderCommand:
     """The one pass that renders the clip: input options, graph, encoder, and the files the graph names."""
     rate = _rate(spec)
     first_frame = round(spec.span.start * rate)
     seek = _seek(rate, first_frame, spec.frames)
     picture, files = _picture(spec, seek)
     if spec.captions.words and spec.captions.style != "none":
-        look = load_style(spec.captions.style)
-        files[CAPTIONS_FILE] = compose(
-            spec.captions, width=spec.width, height=spec.height, look=look, frame_rate=rate
-        ).text
+        files[CAPTIONS_FILE] = compose_captions(spec, brand_files).text
         picture += f",ass={CAPTIONS_FILE}:fontsdir={FONTS_FOLDER}"
-    graph = f"{picture}[v];{_sound(spec, seek, SoundCorrection())}[a]"
+    marks = spec.brand.marks if spec.brand else ()
+    picture = with_marks(picture, marks, first_input=1)
+    if spec.brand and spec.brand.outro:
+        after = outro_picture(spec, spec.brand.outro, 1 + len(marks))
+        picture = f"{picture}[clip];{after}[outro];[clip][outro]concat=n=2,settb={1 / rate},setpts=N"
+    graph = f"{picture}[v];{_whole_sound(spec, seek, SoundCorrection(), 1 + len(marks))}[a]"
     return RenderCommand(
         input_options=_reading(spec, seek),
         output_options=(
@@ -120,16 +128,17 @@ def render_command(spec: RenderSpec) -> RenderCommand:
             *_container(),
         ),
         files=files,
+        mark_inputs=mark_inputs(marks),
     )
 
 
 def sound_command(spec: RenderSpec, correction: SoundCorrection) -> RenderCommand:
-    """Encodes the sound anew and copies the picture from a second input, the clip that is to be corrected."""
+    """Encodes the sound anew and copies the picture from a second input, the clip that is to be corrected; a third is the outro."""
     seek = _seek(_rate(spec), round(spec.span.start * _rate(spec)), spec.frames)
     return RenderCommand(
         input_options=("-vn", *_reading(spec, seek)),
         output_options=(
-            *("-filter_complex", f"{_sound(spec, seek, correction)}[a]", "-map", "1:v:0", "-map", "[a]"),
+            *("-filter_complex", f"{_whole_sound(spec, seek, correction, 2)}[a]", "-map", "1:v:0", "-map", "[a]"),
             *("-c:v", "copy"),
             *_audio_encoder(spec),
             *_container(),
@@ -254,6 +263,27 @@ def _fit(spec: RenderSpec, number: int) -> str:
     )
 
 
+def _whole_sound(spec: RenderSpec, seek: _Seek, correction: SoundCorrection, outro_input: int) -> str:
+    """The clip's sound and, where there is one, the outro's, together exactly as long as the picture."""
+    sound = _sound(spec, seek, correction)
+    outro = spec.brand.outro if spec.brand else None
+    if outro is None:
+        return sound
+    until = [round(Fraction(frames) / _rate(spec) * AUDIO_RATE) for frames in (spec.frames, spec.total_frames)]
+    after = outro_sound(
+        outro,
+        outro_input,
+        samples=until[1] - until[0],
+        gain_db=correction.outro_gain_db,
+        limit=10 ** ((LIMIT_DBFS + correction.outro_limit_db) / 20),
+        rate=AUDIO_RATE,
+    )
+    # Silence that we generate has another sample format than what was filtered.
+    return (
+        f"{sound},aformat=sample_fmts=fltp:channel_layouts=stereo[said];{after}[after];[said][after]concat=n=2:v=0:a=1"
+    )
+
+
 def _sound(spec: RenderSpec, seek: _Seek, correction: SoundCorrection) -> str:
     samples = round(Fraction(spec.frames) / _rate(spec) * AUDIO_RATE)
     if spec.audio_stream is None:
@@ -290,7 +320,7 @@ def _video_encoder(spec: RenderSpec) -> tuple[str, ...]:
             "-g",
             str(keyframes),
         ),
-        *("-threads:v", settings["threads"], "-frames:v", str(spec.frames), "-fps_mode", "passthrough"),
+        *("-threads:v", settings["threads"], "-frames:v", str(spec.total_frames), "-fps_mode", "passthrough"),
     )
 
 

@@ -9,7 +9,7 @@ import hashlib
 import shutil
 import sys
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.util import find_spec
@@ -224,15 +224,18 @@ def fonts_by_file(faces: Iterable[Face]) -> dict[str, str]:
     return {face.file_name: face.sha256 for face in sorted(faces, key=lambda face: face.file_name)}
 
 
-def font_folder(fonts: dict[str, str], into: Path) -> Path:
+def font_folder(fonts: dict[str, str], into: Path, own: Mapping[str, Path] | None = None) -> Path:
     """A folder that holds exactly the fonts a render spec names, and refuses any whose bytes differ.
+
+    `own` are fonts that belong to the clip and not to a machine, by their sha256.
 
     Raises:
         StepFailed: a named font is not on this machine, or is another version.
     """
     into.mkdir(parents=True, exist_ok=True)
     for name, sha256 in fonts.items():
-        candidates = [face.path for face in bundled_faces() if face.file_name == name]
+        candidates = [own[sha256]] if own and sha256 in own else []
+        candidates += [face.path for face in bundled_faces() if face.file_name == name]
         candidates += [path for path in _system_font_files() if path.name == name]
         match = next((path for path in candidates if _file_digest(path) == sha256), None)
         if match is None:

@@ -106,7 +106,10 @@ def _thinned(container: "InputContainer", spec: RenderSpec) -> Iterator[tuple[in
     for picture in container.decode(video=0):
         if picture.pts is None or picture.time_base is None:
             continue
-        number = min(round(picture.pts * picture.time_base * rate), spec.frames - 1)
+        number = round(picture.pts * picture.time_base * rate)
+        if spec.outro_frames and number >= spec.frames:
+            return
+        number = min(number, spec.frames - 1)
         if number < due:
             continue
         due = number + step

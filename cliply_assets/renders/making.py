@@ -1,11 +1,13 @@
 """One version of a clip, from the upload's documents to every file beside the video."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
 import polars as pl
+from msgspec import UNSET, UnsetType
 
+from cliply_assets.renders.branding import BrandFiles
 from cliply_assets.renders.camera import plan_camera
 from cliply_assets.renders.edit_lists import write_edl, write_fcpxml, write_premiere_xml
 from cliply_assets.renders.provenance import describe, encode_provenance
@@ -15,6 +17,7 @@ from cliply_assets.renders.spec import clip_grid, make_render_spec, plan_loudnes
 from cliply_assets.renders.thumbnail import write_thumbnail
 from cliply_assets.transcript.subtitles import to_srt
 from cliply_resources.documents import Candidate, ClipSettings, RenderSpec, Scenes, SourceVideo, Span, Transcript
+from cliply_resources.documents.brands import BrandReference
 from cliply_resources.documents.clips import ASPECTS
 from cliply_resources.media_tools.ffmpeg import ffmpeg_version
 from cliply_resources.media_tools.loudness import measure_loudness
@@ -47,6 +50,8 @@ class Material:
     scenes: Scenes
     faces: pl.DataFrame
     detector: str
+    brand_files: BrandFiles = field(default_factory=dict)
+    """The files of the brand kit that the settings name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +98,7 @@ def plan_render(
             "faces": material.detector,
             "scenes": material.scenes.detector,
         },
+        brand_files=material.brand_files,
     )
 
 
@@ -104,10 +110,16 @@ def make_files(
     *,
     progress: Progress,
     deadline_seconds: float,
+    brand_kit: BrandReference | UnsetType = UNSET,
 ) -> MadeClip:
     """Renders the spec and writes everything that goes with the video into the folder `into`."""
     rendered = render_clip(
-        spec, material.path, into, progress=part_of(progress, 0.0, 0.85), deadline_seconds=deadline_seconds
+        spec,
+        material.path,
+        into,
+        progress=part_of(progress, 0.0, 0.85),
+        deadline_seconds=deadline_seconds,
+        brand_files=material.brand_files,
     )
     progress(0.86, "checking the clip")
     quality = inspect_clip(rendered.path, spec=spec, source=material.path, deadline_seconds=deadline_seconds)
@@ -127,6 +139,7 @@ def make_files(
         transcript=material.transcript,
         quality=quality,
         cliply_version=version("cliply"),
+        brand_kit=brand_kit,
     )
     files["provenance"].write_bytes(encode_provenance(account))
     return MadeClip(rendered=rendered, quality=quality, problems=tuple(found), files=files)

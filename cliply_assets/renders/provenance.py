@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from cliply_assets.renders.quality import ClipQuality, problems
 from cliply_assets.renders.render import RenderedClip
 from cliply_assets.renders.spec import spec_digest
 from cliply_resources.documents import Candidate, RenderSpec, SourceVideo, Transcript
+from cliply_resources.documents.brands import BrandReference
 
 __all__ = ["Provenance", "SourceFacts", "describe", "encode_provenance"]
 
@@ -37,9 +39,11 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[str, ...]
     notes: tuple[str, ...]
     """Sentences: what the clip lacks and why."""
+    brand_kit: BrandReference | UnsetType = UNSET
+    """Whose look it was made in; absent where nobody's."""
 
 
-def describe(
+def describe(  # noqa: PLR0913 - an account names all that took part
     spec: RenderSpec,
     rendered: RenderedClip,
     *,
@@ -49,6 +53,7 @@ def describe(
     quality: ClipQuality,
     cliply_version: str,
     notes: tuple[str, ...] = (),
+    brand_kit: BrandReference | UnsetType = UNSET,
 ) -> Provenance:
     """The full account of one rendered clip."""
     return Provenance(
@@ -73,6 +78,7 @@ def describe(
         quality=quality,
         problems=tuple(problems(quality, spec)),
         notes=(*notes, *_notes(spec, rendered, transcript)),
+        brand_kit=brand_kit,
     )
 
 

@@ -64,7 +64,7 @@ def inspect_clip(
 
     Raises MediaError where the clip does not decode, StepFailed, DeadlineExceeded.
     """
-    seconds = float(Fraction(spec.frames) / Fraction(spec.frame_rate))
+    seconds = float(Fraction(spec.total_frames) / Fraction(spec.frame_rate))
     finished = run_ffmpeg(
         [
             *guarded_input(path),
@@ -78,7 +78,9 @@ def inspect_clip(
         log_level="info",
     )
     log = finished.log
-    frozen = spans_in_log(log, "freeze", seconds)
+    # An end card may well be black or stand still; only the clip itself may not.
+    ours = Span(0.0, float(Fraction(spec.frames) / Fraction(spec.frame_rate)))
+    frozen = _within(ours, spans_in_log(log, "freeze", seconds))
     if frozen and source is not None:
         frozen = _not_in_source(frozen, spec, source, deadline_seconds)
     facts = _streams(path)
@@ -88,11 +90,16 @@ def inspect_clip(
         **facts,
         integrated_lufs=level[0] if level else None,
         true_peak_dbtp=level[1] if level else None,
-        black=spans_in_log(log, "black", seconds),
+        black=_within(ours, spans_in_log(log, "black", seconds)),
         frozen=frozen,
-        silent=spans_in_log(log, "silence", seconds),
+        silent=_within(ours, spans_in_log(log, "silence", seconds)),
         faststart=has_faststart(path),
     )
+
+
+def _within(whole: Span, spans: Sequence[Span]) -> tuple[Span, ...]:
+    cut = (Span(max(span.start, whole.start), min(span.end, whole.end)) for span in spans)
+    return tuple(span for span in cut if span.start < span.end)
 
 
 class _Streams(TypedDict):
@@ -195,8 +202,8 @@ def problems(quality: ClipQuality, spec: RenderSpec) -> list[str]:
 def _format_problems(quality: ClipQuality, spec: RenderSpec) -> Iterator[str]:
     if (quality.width, quality.height) != (spec.width, spec.height):
         yield f"The clip is {quality.width} × {quality.height} pixels instead of {spec.width} × {spec.height}."
-    if quality.frames != spec.frames:
-        yield f"The clip has {quality.frames} frames instead of {spec.frames}."
+    if quality.frames != spec.total_frames:
+        yield f"The clip has {quality.frames} frames instead of {spec.total_frames}."
     if Fraction(quality.frame_rate) != Fraction(spec.frame_rate):
         yield f"The clip runs at {quality.frame_rate} frames a second instead of {spec.frame_rate}."
     if (quality.video_codec, quality.pixel_format) != ("h264", "yuv420p"):

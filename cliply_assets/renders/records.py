@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID, uuid5
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
@@ -12,7 +13,7 @@ from sqlalchemy.orm import Session, aliased
 from cliply_resources.database import Database
 from cliply_resources.database.models import Clip, Render
 from cliply_resources.database.reviews import ClipComment
-from cliply_resources.documents import Candidate
+from cliply_resources.documents import BrandKit, Candidate
 from cliply_resources.errors import NotFound
 
 __all__ = ["ClipRecords", "MadeElsewhere", "RenderVersion", "clip_id"]
@@ -118,7 +119,9 @@ class ClipRecords:
             session.expunge(row)
             return row
 
-    def begin_render(self, clip: UUID, *, aspect: str, style: str, spec_digest: str) -> RenderVersion:
+    def begin_render(
+        self, clip: UUID, *, aspect: str, style: str, spec_digest: str, brand: BrandKit | None = None
+    ) -> RenderVersion:
         """The version with exactly this spec: a ready one as it is, otherwise a new or unfinished one to be made."""
         same_spec = (
             Render.workspace_id == self.workspace_id,
@@ -141,6 +144,7 @@ class ClipRecords:
                     style=style,
                     spec_digest=spec_digest,
                     state="running",
+                    brand=msgspec.to_builtins(brand) if brand is not None else None,
                 )
                 session.add(row)
             elif row.state != "ready":

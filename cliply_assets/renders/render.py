@@ -7,12 +7,14 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 import msgspec
 
-from cliply_assets.renders.captions import compose
+from cliply_assets.renders.brand_graph import mark_file
+from cliply_assets.renders.branding import NO_FILES, BrandFiles, brand_file, compose_captions
 from cliply_assets.renders.command import (
     CAPTIONS_FILE,
     FONTS_FOLDER,
@@ -23,8 +25,8 @@ from cliply_assets.renders.command import (
 )
 from cliply_assets.renders.fonts import font_folder, load_face
 from cliply_assets.renders.spec import MOST_GAIN_DB, TARGET_LUFS, check_spec
-from cliply_assets.renders.styles import load_style
 from cliply_resources.documents import RenderSpec
+from cliply_resources.documents.brands import OutroPlan
 from cliply_resources.errors import DeadlineExceeded, StepFailed
 from cliply_resources.media_tools.ffmpeg import ffmpeg_version, guarded_input, run_ffmpeg
 from cliply_resources.media_tools.loudness import measure_loudness
@@ -83,7 +85,13 @@ class _Clock:
 
 
 def render_clip(
-    spec: RenderSpec, source: Path, into: Path, *, progress: Progress, deadline_seconds: float
+    spec: RenderSpec,
+    source: Path,
+    into: Path,
+    *,
+    progress: Progress,
+    deadline_seconds: float,
+    brand_files: BrandFiles = NO_FILES,
 ) -> RenderedClip:
     """Writes `clip.mp4` into the folder `into`, whole and right or not at all.
 
@@ -96,21 +104,22 @@ def render_clip(
     clock = _Clock(deadline_seconds)
     with _work_folder(into) as work:
         draft = work / "draft.mp4"
-        cpu = _encode_all(spec, source, draft, work, part_of(progress, 0.0, 0.93), clock)
+        material = _Material(spec, source, brand_files)
+        cpu = _encode_all(material, draft, work, part_of(progress, 0.0, 0.93), clock)
         _all_frames(spec, draft)
         progress(0.94, "setting the loudness of a clip")
-        level, passes, more_cpu = _right_loudness(spec, source, draft, clock)
+        level, passes, more_cpu = _right_loudness(material, draft, clock)
         clip = into / CLIP_FILE
         rendered = RenderedClip(
             path=clip,
             sha256=_sha256(draft),
             size_bytes=draft.stat().st_size,
-            frames=spec.frames,
-            duration=_seconds(spec),
+            frames=spec.total_frames,
+            duration=_whole_seconds(spec),
             integrated_lufs=level[0] if level else None,
             true_peak_dbtp=level[1] if level else None,
             sound_passes=passes,
-            omitted_words=_omitted(spec),
+            omitted_words=_omitted(spec, brand_files),
             cpu_seconds=cpu + more_cpu,
             wall_seconds=clock.spent(),
         )
@@ -145,15 +154,38 @@ def _same_ffmpeg(spec: RenderSpec) -> None:
         )
 
 
-def _encode_all(spec: RenderSpec, source: Path, draft: Path, work: Path, progress: Progress, clock: _Clock) -> float:
-    command = render_command(spec)
+@dataclass(frozen=True)
+class _Material:
+    """What a render is made from."""
+
+    spec: RenderSpec
+    source: Path
+    brand_files: BrandFiles
+
+    @property
+    def outro_input(self) -> list[str]:
+        outro = self.spec.brand.outro if self.spec.brand else None
+        return guarded_input(brand_file(self.brand_files, outro.sha256)) if outro is not None else []
+
+
+def _encode_all(material: _Material, draft: Path, work: Path, progress: Progress, clock: _Clock) -> float:
+    spec = material.spec
+    command = render_command(spec, material.brand_files)
+    for number, mark in enumerate(spec.brand.marks if spec.brand else ()):
+        _write_pixels(brand_file(material.brand_files, mark.sha256), work / mark_file(number))
     for name, text in command.files.items():
         (work / name).write_text(text, encoding="utf-8")
     if spec.fonts:
-        font_folder(spec.fonts, work / FONTS_FOLDER)
+        font_folder(spec.fonts, work / FONTS_FOLDER, material.brand_files)
     finished = run_ffmpeg(
-        [*guarded_input(source, *command.input_options), *command.output_options, _output(draft)],
-        duration=_seconds(spec),
+        [
+            *guarded_input(material.source, *command.input_options),
+            *command.mark_inputs,
+            *material.outro_input,
+            *command.output_options,
+            _output(draft),
+        ],
+        duration=_whole_seconds(spec),
         progress=progress,
         deadline_seconds=clock.left(),
         doing="rendering a clip",
@@ -165,6 +197,13 @@ def _encode_all(spec: RenderSpec, source: Path, draft: Path, work: Path, progres
     if CAPTIONS_FILE in command.files and spec.fonts:
         _right_fonts(finished.log, work / FONTS_FOLDER)
     return finished.cpu_seconds
+
+
+def _write_pixels(picture: Path, into: Path) -> None:
+    from PIL import Image
+
+    with Image.open(picture, formats=("PNG",)) as opened:
+        into.write_bytes(opened.convert("RGBA").tobytes())
 
 
 def _output(path: Path) -> str:
@@ -199,25 +238,32 @@ def _all_frames(spec: RenderSpec, draft: Path) -> None:
 
     with av.open(str(draft)) as container:
         frames = container.streams.video[0].frames
-    if frames != spec.frames:
+    if frames != spec.total_frames:
         raise StepFailed(
-            f"The video's picture ends {spec.frames - frames} frames before the end of this clip, which needs {spec.frames}. "
+            f"The video's picture ends {spec.total_frames - frames} frames before the end of this clip, which needs {spec.total_frames}. "
             "Choose a span that ends earlier."
         )
 
 
-def _right_loudness(
-    spec: RenderSpec, source: Path, draft: Path, clock: _Clock
-) -> tuple[tuple[float, float] | None, int, float]:
+def _right_loudness(material: _Material, draft: Path, clock: _Clock) -> tuple[tuple[float, float] | None, int, float]:
     """Encodes the sound anew, with another gain and limit each time, until it is within tolerance."""
+    spec = material.spec
     correction, passes, cpu = SoundCorrection(), 1, 0.0
     while True:
         level = measure_loudness(draft, start=0.0, duration=_seconds(spec), deadline_seconds=clock.left())
         better = _corrected(spec, level, correction) if level and passes <= _CORRECTIONS else None
+        if spec.brand and spec.brand.outro and spec.brand.outro.gain_db is not None and passes <= _CORRECTIONS:
+            after = measure_loudness(
+                draft,
+                start=_seconds(spec),
+                duration=_whole_seconds(spec) - _seconds(spec),
+                deadline_seconds=clock.left(),
+            )
+            better = _corrected_outro(spec.brand.outro, after, better or correction, correction)
         if better is None:
             return level, passes, cpu
         correction, passes = better, passes + 1
-        cpu += _encode_sound(sound_command(spec, correction), source, draft, clock)
+        cpu += _encode_sound(sound_command(spec, correction), material, draft, clock)
 
 
 def _corrected(spec: RenderSpec, level: tuple[float, float], last: SoundCorrection) -> SoundCorrection | None:
@@ -230,20 +276,40 @@ def _corrected(spec: RenderSpec, level: tuple[float, float], last: SoundCorrecti
     # A span that is nearly silent is lifted as far as is sensible, and then stays quiet.
     gain = min(last.gain_db + off, MOST_GAIN_DB - spec.loudness.gain_db)
     limit = last.limit_db - (over + _PEAK_MARGIN if over > 0 else 0.0)
-    better = SoundCorrection(gain_db=round(gain, 2), limit_db=round(limit, 2))
+    better = replace(last, gain_db=round(gain, 2), limit_db=round(limit, 2))
     return None if better == last else better
 
 
+def _corrected_outro(
+    outro: OutroPlan, level: tuple[float, float] | None, now: SoundCorrection, last: SoundCorrection
+) -> SoundCorrection | None:
+    """`now` with what is to change about the outro; `None` where that leaves `last` as it was."""
+    if level is not None and outro.gain_db is not None:
+        off, over = TARGET_LUFS - level[0], level[1] - HIGHEST_PEAK
+        if abs(off) > LOUDNESS_TOLERANCE or over > 0:
+            gain = min(last.outro_gain_db + off, MOST_GAIN_DB - outro.gain_db)
+            limit = last.outro_limit_db - (over + _PEAK_MARGIN if over > 0 else 0.0)
+            now = replace(now, outro_gain_db=round(gain, 2), outro_limit_db=round(limit, 2))
+    return None if now == last else now
+
+
 def _seconds(spec: RenderSpec) -> float:
+    """Of the clip itself."""
     return float(Fraction(spec.frames) / Fraction(spec.frame_rate))
 
 
-def _encode_sound(command: RenderCommand, source: Path, draft: Path, clock: _Clock) -> float:
+def _whole_seconds(spec: RenderSpec) -> float:
+    """With what follows it."""
+    return float(Fraction(spec.total_frames) / Fraction(spec.frame_rate))
+
+
+def _encode_sound(command: RenderCommand, material: _Material, draft: Path, clock: _Clock) -> float:
     corrected = draft.with_name("corrected.mp4")
     finished = run_ffmpeg(
         [
-            *guarded_input(source, *command.input_options),
+            *guarded_input(material.source, *command.input_options),
             *guarded_input(draft),
+            *material.outro_input,
             *command.output_options,
             _output(corrected),
         ],
@@ -256,12 +322,10 @@ def _encode_sound(command: RenderCommand, source: Path, draft: Path, clock: _Clo
     return finished.cpu_seconds
 
 
-def _omitted(spec: RenderSpec) -> tuple[str, ...]:
+def _omitted(spec: RenderSpec, brand_files: BrandFiles) -> tuple[str, ...]:
     if spec.captions.style == "none" or not spec.captions.words:
         return ()
-    look = load_style(spec.captions.style)
-    rate = Fraction(spec.frame_rate)
-    return compose(spec.captions, width=spec.width, height=spec.height, look=look, frame_rate=rate).omitted
+    return compose_captions(spec, brand_files).omitted
 
 
 def _sha256(path: Path) -> str:

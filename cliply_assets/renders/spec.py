@@ -11,11 +11,22 @@ from fractions import Fraction
 from math import floor
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-from cliply_assets.renders.captions import compose
+from cliply_assets.renders.branding import (
+    NO_FILES,
+    BrandFiles,
+    Picture,
+    plan_captions,
+    plan_marks,
+    plan_of,
+    plan_outro,
+)
+from cliply_assets.renders.captions import CaptionDocument, compose
 from cliply_assets.renders.fonts import fonts_by_file
-from cliply_assets.renders.styles import load_style, style_digest
+from cliply_assets.renders.styles import CaptionLook, load_style, style_digest
 from cliply_resources.documents import (
+    BrandPlan,
     CameraMove,
     Candidate,
     CaptionPlan,
@@ -27,6 +38,7 @@ from cliply_resources.documents import (
     Span,
     Word,
 )
+from cliply_resources.documents.brands import CaptionChanges
 from cliply_resources.documents.clips import ASPECTS
 from cliply_resources.errors import StepFailed
 
@@ -145,7 +157,7 @@ def _words_of(span: Span, words: Sequence[Word]) -> tuple[Word, ...]:
     )
 
 
-def make_render_spec(
+def make_render_spec(  # noqa: PLR0913 - it names everything that decides the bytes
     source: SourceVideo,
     candidate: Candidate,
     *,
@@ -155,8 +167,11 @@ def make_render_spec(
     loudness: Loudness | None,
     ffmpeg_version: str,
     models: dict[str, str],
+    brand_files: BrandFiles = NO_FILES,
 ) -> RenderSpec:
     """The spec of one clip. `words` have source times; `loudness` is `None` where there is nothing to hear.
+
+    `brand_files` are the files of the brand kit that the settings name.
 
     Raises:
         StepFailed: the span lies outside the source, or the camera does not fit span and picture.
@@ -167,11 +182,18 @@ def make_render_spec(
     plan = CaptionPlan(style=settings.style, words=drawn)
     fonts: dict[str, str] = {}
     encoder = dict(ENCODER_SETTINGS)
+    picture = Picture(width, height, grid.frame_rate)
+    captions, changes = None, None
     if settings.style != "none" and drawn:
-        look = load_style(settings.style)
-        faces = compose(plan, width=width, height=height, look=look, frame_rate=grid.frame_rate).faces
-        fonts = fonts_by_file(faces)
+        look, captions, changes = _captions(plan, picture, settings, brand_files)
+        fonts = fonts_by_file(captions.faces)
         encoder["caption_style_sha256"] = style_digest(look)
+    brand: BrandPlan | UnsetType = UNSET
+    if settings.brand:
+        kit = settings.brand
+        marks = plan_marks(kit, picture, captions.occupied if captions else None)
+        outro = plan_outro(kit.outro, picture, kit.colours) if kit.outro else None
+        brand = plan_of(changes, marks, outro)
     spec = RenderSpec(
         pipeline_version=PIPELINE_VERSION,
         ffmpeg_version=ffmpeg_version,
@@ -192,9 +214,20 @@ def make_render_spec(
         title=candidate.title,
         models=models,
         settings=encoder,
+        brand=brand,
     )
     check_spec(spec)
     return spec
+
+
+def _captions(
+    plan: CaptionPlan, picture: Picture, settings: ClipSettings, brand_files: BrandFiles
+) -> tuple[CaptionLook, CaptionDocument, CaptionChanges | None]:
+    if settings.brand:
+        return plan_captions(plan, picture, settings.brand, brand_files)
+    look = load_style(settings.style)
+    document = compose(plan, width=picture.width, height=picture.height, look=look, frame_rate=picture.frame_rate)
+    return look, document, None
 
 
 def check_spec(spec: RenderSpec) -> None:

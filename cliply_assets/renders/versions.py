@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID
 
+from msgspec import UNSET
+
+from cliply_assets.renders.branding import BrandFiles, fetch_brand_files
 from cliply_assets.renders.making import Material, make_files, plan_render
 from cliply_assets.renders.records import ClipRecords, RenderVersion
 from cliply_assets.renders.spec import spec_digest
@@ -39,6 +42,7 @@ def make_versions(
             scenes=step.document("scenes", "scenes.json", Scenes),
             faces=step.table("face_tracks", "faces.parquet"),
             detector=step.document("face_tracks", "faces.json", FaceTracks).detector,
+            brand_files=_brand_files(step, settings),
         )
         order = _Order(step=step, records=records, identity=identity, candidate=candidate, material=material)
         for number, each in enumerate(settings):
@@ -49,6 +53,14 @@ def make_versions(
             checks.extend(made.checks)
     metadata: dict[str, str | int | float] = {"title": candidate.title, "clip": identity.hex, **numbers}
     return StepResult(stored=stored, metadata=metadata, checks=tuple(checks))
+
+
+def _brand_files(step: StepWork, settings: Sequence[ClipSettings]) -> BrandFiles:
+    kits = [each.brand for each in settings if each.brand]
+    found: dict[str, Path] = {}
+    for number, kit in enumerate(dict.fromkeys(kits)):
+        found.update(fetch_brand_files(kit, step.storage, step.scratch(f"brand{number}")))
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +82,9 @@ def _make(order: _Order, settings: ClipSettings, progress: Progress) -> _Made:
     step, records, identity, aspect = order.step, order.records, order.identity, settings.aspect
     spec = plan_render(order.material, order.candidate, settings, deadline_seconds=step.seconds_left)
     digest = spec_digest(spec)
-    made = records.begin_render(identity, aspect=aspect, style=settings.style, spec_digest=digest)
+    made = records.begin_render(
+        identity, aspect=aspect, style=settings.style, spec_digest=digest, brand=settings.brand or None
+    )
     ready = _ready(step.storage, made, records, identity, spec_digest=digest)
     if ready is not None:
         progress(1.0, "unchanged, nothing to render")
@@ -85,6 +99,7 @@ def _make(order: _Order, settings: ClipSettings, progress: Progress) -> _Made:
             step.scratch(f"{identity.hex}-{aspect.replace(':', 'x')}"),
             progress=progress,
             deadline_seconds=step.seconds_left,
+            brand_kit=settings.brand.reference if settings.brand else UNSET,
         )
     except CliplyError as error:
         records.fail_render(made.id, str(error))

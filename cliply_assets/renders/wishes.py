@@ -44,6 +44,8 @@ class WishFacts:
     aspects: tuple[str, ...]
     style: str
     candidate: Candidate
+    brand: Mapping[str, Any] | None
+    """The brand kit as it was when somebody asked, as a document."""
 
 
 def wishes_to_start(database: Database, most: int) -> list[tuple[UUID, UUID]]:
@@ -115,6 +117,7 @@ class WishRecords:
                 aspects=tuple(row.aspects),
                 style=row.style,
                 candidate=as_candidate(clip, Span(row.start_s, row.end_s)),
+                brand=row.brand,
             )
 
     def finish(self, wish_id: UUID, attempt: int, versions: Mapping[str, int]) -> None:

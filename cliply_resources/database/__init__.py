@@ -8,6 +8,7 @@
 in `events` and ring `cliply_events`; percentages ring `cliply_progress` only.
 """
 
+from cliply_resources.database.brands import BrandFileRow, BrandKitRow
 from cliply_resources.database.connect import Database, Notice
 from cliply_resources.database.embedded import EmbeddedPostgres, ServerAddress
 from cliply_resources.database.identity import Member, User
@@ -19,6 +20,8 @@ from cliply_resources.database.webhooks import EventTicket, WebhookAttempt, Webh
 
 __all__ = [
     "Base",
+    "BrandFileRow",
+    "BrandKitRow",
     "Clip",
     "ClipComment",
     "Database",

@@ -232,6 +232,8 @@ class Render(Base):
     reason: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     ended_at: Mapped[datetime | None]
+    brand: Mapped[Document | None]
+    """The brand kit it was made with, as it was then."""
 
 
 class EventHead(Base):

@@ -71,3 +71,5 @@ class RenderWish(Base):
     asked_by: Mapped[UUID | None]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     ended_at: Mapped[datetime | None]
+    brand: Mapped[Document | None]
+    """The brand kit it is to be made with, as it was when somebody asked; nothing: with none."""

@@ -5,6 +5,7 @@ half open, `[start, end)`. Boxes are fractions of the picture (0 to 1, origin to
 which size they were found.
 """
 
+from cliply_resources.documents.brands import BrandKit, BrandPlan
 from cliply_resources.documents.candidates import Candidate, Candidates
 from cliply_resources.documents.clips import (
     CameraMove,
@@ -32,6 +33,8 @@ from cliply_resources.documents.transcript import Segment, Transcript, Word
 
 __all__ = [
     "AudioStream",
+    "BrandKit",
+    "BrandPlan",
     "CameraMove",
     "Candidate",
     "Candidates",

@@ -3,7 +3,9 @@
 from typing import Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
+from cliply_resources.documents.brands import BrandKit, BrandPlan
 from cliply_resources.documents.spans import Span
 from cliply_resources.documents.transcript import Word
 
@@ -45,6 +47,8 @@ class UploadSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """ISO 639-1; `None` lets the engine find out."""
     transcript: str | None = None
     """Object key of a transcript that the user brought."""
+    brand: BrandKit | UnsetType = UNSET
+    """The kit as it was when the upload was asked for. Absent where there is none, so that such settings keep their digest."""
 
 
 class ClipSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -52,6 +56,7 @@ class ClipSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     aspect: Aspect = "9:16"
     style: CaptionStyle = "highlight_word"
+    brand: BrandKit | UnsetType = UNSET
 
 
 class CameraMove(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,3 +118,15 @@ class RenderSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Engine and detector versions that the inputs came from."""
     settings: dict[str, str]
     """Encoder settings."""
+    brand: BrandPlan | UnsetType = UNSET
+    """Absent where no kit changes anything, so that such a spec keeps its digest."""
+
+    @property
+    def outro_frames(self) -> int:
+        """Frames that follow the clip's own."""
+        return self.brand.outro.frames if self.brand and self.brand.outro else 0
+
+    @property
+    def total_frames(self) -> int:
+        """Frames of the whole file."""
+        return self.frames + self.outro_frames

@@ -14,7 +14,7 @@ from cliply_resources.media_tools.limits import check_size
 from cliply_resources.media_tools.process import ProcessLimits, run
 from cliply_resources.settings import Settings
 
-__all__ = ["Answer", "probe"]
+__all__ = ["Answer", "probe", "worker_environment"]
 
 _HEAD_BYTES = 4096
 _WORKER_LIMITS = ProcessLimits(
@@ -46,7 +46,7 @@ def probe(path: Path, *, settings: Settings, deadline_seconds: float = 30) -> So
         [sys.executable, "-P", "-m", "cliply_resources.media_tools.probe_worker", str(path.absolute())],
         deadline_seconds=deadline_seconds,
         limits=_WORKER_LIMITS,
-        env=_worker_environment(),
+        env=worker_environment(),
     )
     if finished.returncode < 0:
         raise MediaError(f"The file {path.name} cannot be read: it crashes the reader, so it is damaged or hostile.")
@@ -95,7 +95,7 @@ def _refuse_text(path: Path, head: bytes) -> None:
         raise MediaError(f"The file {path.name} is a text file, not a video; give a video file.")
 
 
-def _worker_environment() -> dict[str, str]:
+def worker_environment() -> dict[str, str]:
     """The worker needs this code and nothing else of ours: no keys, no settings."""
     root = str(Path(cliply_resources.__file__).resolve().parents[1])
     kept: dict[str, Any] = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}

@@ -5,7 +5,16 @@ from uuid import UUID
 
 from cliply_resources.errors import CallerError
 
-__all__ = ["analysis_key", "check_key", "check_prefix", "clip_key", "incoming_key", "source_key", "workspace_prefix"]
+__all__ = [
+    "analysis_key",
+    "brand_key",
+    "check_key",
+    "check_prefix",
+    "clip_key",
+    "incoming_key",
+    "source_key",
+    "workspace_prefix",
+]
 
 MAX_KEY_LENGTH = 512
 """Characters; S3 allows 1024 bytes, and a bucket prefix comes on top."""
@@ -44,6 +53,11 @@ def clip_key(workspace: UUID | str, clip: UUID | str, version: int, name: str) -
     if version < 1:
         raise CallerError(f"{version} is not a clip version; versions count from 1.")
     return check_key(f"{_workspace(workspace)}/clips/{_id(clip)}/v{version}/{name}")
+
+
+def brand_key(workspace: UUID | str, kit: UUID | str, name: str) -> str:
+    """Where a file of a brand kit lies; `name` is its sha256 and suffix, or that of what a signed link puts there first."""
+    return check_key(f"{_workspace(workspace)}/brands/{_id(kit)}/{name}")
 
 
 def workspace_prefix(workspace: UUID | str) -> str:

@@ -9,6 +9,8 @@ import pytest
 from sqlalchemy import func
 
 from cliply_resources.database import (
+    BrandFileRow,
+    BrandKitRow,
     Clip,
     ClipComment,
     Database,
@@ -118,4 +120,9 @@ def two(shared_url: str, shared_database: Database) -> TwoWorkspaces:
             session.flush()
             session.add(WebhookAttempt(delivery_id=delivery.id, number=1, at=func.now(), ms=1))
             session.add(EventTicket(ticket_hash=b"t", upload_id=upload.id, user_id=uuid4(), expires_at=func.now()))
+        with shared_database.api(workspace) as session:
+            kit = BrandKitRow(name="Ours")
+            session.add(kit)
+            session.flush()
+            session.add(BrandFileRow(kit_id=kit.id, kind="logo", name="a.png", content_type="image/png", given_size=1))
     return TwoWorkspaces(shared_database, ours, theirs)
