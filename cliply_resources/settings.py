@@ -154,6 +154,8 @@ class Settings(PlatformSettings):
     """`smtps://user:password@host:465` or `smtp://host:587` (STARTTLS); unset writes mails to a folder in `home`."""
     mail_from: str = "Cliply <cliply@localhost>"
 
+    broker_url: SecretStr | None = None
+    """`redis://…` of the broker through which runs go to `cliply worker` on other machines; unset keeps all work on this one."""
     worker_cpus: int | None = None
     """How many steps of one run work side by side; unset asks the machine."""
 

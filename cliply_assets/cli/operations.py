@@ -15,6 +15,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 def add_commands(app: typer.Typer) -> None:
     """Adds them to the `cliply` command."""
     app.command()(sweep)
+    app.command()(worker)
 
 
 def sweep(
@@ -31,3 +32,18 @@ def sweep(
     if unknown:
         raise CallerError(f"There is no sweep {unknown[0]}; choose from {', '.join(SWEEPS)}.")
     print_sweep(get_settings(), tuple(which or SWEEPS), dry_run=dry_run, as_json=as_json)
+
+
+def worker(
+    queues: Annotated[
+        list[str] | None, typer.Argument(help="analyze, render, publish, default; all of them when left away.")
+    ] = None,
+    processes: Annotated[
+        int | None, typer.Option(help="Runs worked on at once; as many as this machine has processors when left away.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Must differ between the workers of one machine.")] = None,
+) -> None:
+    """Makes this machine work for a cluster: takes runs from queues of the broker until it is told to stop."""
+    from cliply_assets.cli.worker import run_worker
+
+    raise typer.Exit(run_worker(get_settings(), queues or (), processes=processes, name=name))

@@ -20,12 +20,16 @@ def project_file(name: str) -> Path:
 
 
 def prepare_dagster_home(settings: Settings) -> Path:
-    """The folder DAGSTER_HOME points at afterwards, with today's `dagster.yaml` and `workspace.yaml` in it."""
+    """The folder DAGSTER_HOME points at afterwards, with today's `dagster.yaml` and `workspace.yaml` in it.
+
+    With a broker the instance is that of a cluster, see `deploy/scaled/dagster.yaml`.
+    """
     home = settings.home / "dagster"
     home.mkdir(parents=True, exist_ok=True)
-    for name in ("dagster.yaml", "workspace.yaml"):
+    instance = "dagster.yaml" if settings.broker_url is None else "deploy/scaled/dagster.yaml"
+    for name, source in (("dagster.yaml", instance), ("workspace.yaml", "workspace.yaml")):
         fresh = home / f".{name}.{os.getpid()}"
-        shutil.copyfile(project_file(name), fresh)
+        shutil.copyfile(project_file(source), fresh)
         fresh.replace(home / name)
     os.environ["DAGSTER_HOME"] = str(home)
     return home

@@ -11,10 +11,11 @@ from dagster._serdes import deserialize_value
 
 from cliply_assets.instance.owner import OWNER_TAG, is_alive
 
-__all__ = ["HealthCheckedRunLauncher"]
+__all__ = ["HealthCheckedRunLauncher", "health_of_owner"]
 
 
-def _health_of(owner: str) -> CheckRunHealthResult:
+def health_of_owner(owner: str) -> CheckRunHealthResult:
+    """Whether a run that lives in a command's own process still does."""
     if is_alive(owner):
         return CheckRunHealthResult(WorkerStatus.RUNNING)
     return CheckRunHealthResult(WorkerStatus.NOT_FOUND, f"the process that ran it ({owner}) is gone")
@@ -36,7 +37,7 @@ class HealthCheckedRunLauncher(DefaultRunLauncher):
         """Asks the code server that started the run whether it still has it."""
         owner = run.tags.get(OWNER_TAG)
         if owner is not None:
-            return _health_of(owner)
+            return health_of_owner(owner)
         launcher: Any = self
         client = launcher._get_grpc_client_for_termination(run.run_id)
         if client is None:

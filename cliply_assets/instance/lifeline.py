@@ -13,11 +13,20 @@ __all__ = ["end_with_parent"]
 
 PR_SET_PDEATHSIG = 1
 """From <linux/prctl.h>; cleared by fork, so every process has to ask for itself."""
+PR_GET_PDEATHSIG = 2
 
 
 def end_with_parent() -> None:
-    """Asks the kernel to send SIGTERM when the parent process dies, and sends it if the run is dead already."""
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    """Asks the kernel to send SIGTERM when the parent process dies, and sends it if the run is dead already.
+
+    A process that asked for another signal before keeps it: a cluster's worker wants SIGKILL, so that the run that it takes with it
+    counts as lost and not as stopped by somebody.
+    """
+    kernel = ctypes.CDLL(None, use_errno=True)
+    asked_for = ctypes.c_int(0)
+    kernel.prctl(PR_GET_PDEATHSIG, ctypes.byref(asked_for))
+    if asked_for.value == 0:
+        kernel.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     # The kernel tells of deaths to come only. This asks after the process that wanted the step, not the fork server.
     run = multiprocessing.parent_process()
     if run is not None and not run.is_alive():

@@ -15,7 +15,7 @@ from cliply_resources.speech.faster_whisper_engine import FasterWhisperEngine
 from cliply_resources.speech.pocketsphinx_engine import PocketsphinxEngine
 from cliply_resources.speech.whisperx_engine import WhisperxEngine
 
-__all__ = ["ENGINES", "best_engine", "engine_reasons", "open_engine", "transcribe_with_first_available"]
+__all__ = ["ENGINES", "best_engine", "engine_reasons", "open_engine", "transcribe_with_first_available", "warm_up"]
 
 ENGINES: dict[str, Callable[[Settings], SpeechEngine]] = {
     "whisperx": WhisperxEngine,
@@ -57,6 +57,23 @@ def engine_reasons(settings: Settings) -> dict[str, str | None]:
 def best_engine(settings: Settings) -> str | None:
     """The engine that would be tried first, `None` where none can be used."""
     return next((name for name, reason in engine_reasons(settings).items() if reason is None), None)
+
+
+def warm_up(settings: Settings) -> str | None:
+    """Loads what the engine that would be tried first can keep between films; its name, or nothing where it keeps nothing.
+
+    Raises:
+        StepFailed: the model is there and cannot be loaded.
+    """
+    name = best_engine(settings)
+    engine = open_engine(name, settings) if name is not None else None
+    if not isinstance(engine, FasterWhisperEngine):
+        return None
+    try:
+        engine.warm_up()
+    except (RuntimeError, ValueError, OSError) as error:
+        raise StepFailed(f"The speech model of {name} could not be loaded: {error}", detail=repr(error)) from error
+    return name
 
 
 def transcribe_with_first_available(

@@ -4,6 +4,7 @@ import ctypes
 import importlib.util
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -59,6 +60,14 @@ class FasterWhisperEngine:
         except ToolMissing as error:
             return str(error).rstrip(".")
         return None
+
+    def warm_up(self) -> None:
+        """Loads the model into this process, where the next films find it.
+
+        Raises:
+            ToolMissing: there is no complete model on this machine.
+        """
+        _load(find_whisper_model(self.settings))
 
     def transcribe(self, audio: Path, *, language: str | None, progress: Progress) -> Transcript:
         """Whisper's text and word times, in sentences; silent stretches are never shown to the model.
@@ -166,7 +175,9 @@ def whisper_device() -> tuple[str, str]:
     return "cuda", "float16"
 
 
+@lru_cache(maxsize=1)
 def _load(files: WhisperModelFiles) -> Any:
+    """Kept for the next film: loading costs seconds, and a worker's process does one film after the other."""
     from faster_whisper import WhisperModel
 
     device, numbers = whisper_device()
