@@ -28,6 +28,19 @@ class Settings(PlatformSettings):
     public_url: str = "http://127.0.0.1:8000"
     """Where this installation's web service is reached from outside; links to stored objects begin with it."""
 
+    vault_keys: tuple[SecretStr, ...] = ()
+    """Keys that seal the secrets of connected accounts, each `name:base64 of 32 bytes`; the first seals, all open.
+    Unset keeps a ring in `home`."""
+
+    publish_prepare_seconds: float = Field(default=600.0, ge=0)
+    """So long before it is due a post is prepared: sent to the platform, but for what publishes it."""
+    publish_tolerance_seconds: float = Field(default=3600.0, ge=1)
+    """A post that could not be published so long after it was due is missed."""
+    publish_threads: int = Field(default=16, ge=1)
+    """Posts that one publisher works on at once."""
+    publish_lease_seconds: float = Field(default=20.0, ge=1)
+    """A publisher that is silent for so long has lost its posts to the next one."""
+
     max_duration_seconds: float = 4 * 3600
     max_width: int = 4096
     max_height: int = 4096
@@ -154,6 +167,14 @@ class Settings(PlatformSettings):
     """`smtps://user:password@host:465` or `smtp://host:587` (STARTTLS); unset writes mails to a folder in `home`."""
     mail_from: str = "Cliply <cliply@localhost>"
 
+    price_cpu_hour: float = Field(default=0.0, ge=0)
+    """What an hour of one processor core costs you, in the currency you think in; for the cost estimates of the usage."""
+    price_gpu_hour: float = Field(default=0.0, ge=0)
+    price_million_tokens_in: float = Field(default=0.0, ge=0)
+    price_million_tokens_out: float = Field(default=0.0, ge=0)
+
+    uploads_at_once: int = Field(default=50, ge=1)
+    """Uploads worked on or handed to Dagster's queue at once, over all workspaces; the others wait for their turn."""
     broker_url: SecretStr | None = None
     """`redis://…` of the broker through which runs go to `cliply worker` on other machines; unset keeps all work on this one."""
     worker_cpus: int | None = None
