@@ -9,6 +9,7 @@ from cliply_resources.settings import Settings
 __all__ = ["PLATFORM_NAMES", "open_platform"]
 
 _MODULES = {
+    "x": "cliply_resources.platforms.x",
     "sandbox": "cliply_resources.platforms.sandbox",
 }
 
