@@ -15,10 +15,20 @@ from cliply_resources.database.identity import Member, User
 from cliply_resources.database.migrate import migrate
 from cliply_resources.database.models import Base, Clip, Event, EventHead, Render, Upload, UploadStep, Workspace
 from cliply_resources.database.operations import StorageTally
+from cliply_resources.database.publishing import (
+    AccountRow,
+    OAuthState,
+    PlatformSwitch,
+    PostAttempt,
+    PostRow,
+    PublishDefaults,
+)
 from cliply_resources.database.reviews import ClipComment, RenderWish
+from cliply_resources.database.runs import UploadRun
 from cliply_resources.database.webhooks import EventTicket, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
 __all__ = [
+    "AccountRow",
     "Base",
     "BrandFileRow",
     "BrandKitRow",
@@ -31,11 +41,17 @@ __all__ = [
     "EventTicket",
     "Member",
     "Notice",
+    "OAuthState",
+    "PlatformSwitch",
+    "PostAttempt",
+    "PostRow",
+    "PublishDefaults",
     "Render",
     "RenderWish",
     "ServerAddress",
     "StorageTally",
     "Upload",
+    "UploadRun",
     "UploadStep",
     "User",
     "WebhookAttempt",

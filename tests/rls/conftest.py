@@ -7,26 +7,33 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 from sqlalchemy import func
+from sqlalchemy.orm import Session
 
 from cliply_resources.database import (
+    AccountRow,
     BrandFileRow,
     BrandKitRow,
     Clip,
     ClipComment,
     Database,
     EventTicket,
+    OAuthState,
+    PostAttempt,
+    PostRow,
+    PublishDefaults,
     Render,
     RenderWish,
     StorageTally,
     Upload,
+    UploadRun,
     UploadStep,
     WebhookAttempt,
     WebhookDelivery,
     WebhookEndpoint,
 )
 
-GLOBAL_TABLES = {"schema_migrations"}
-"""Reviewed: holds nothing of any workspace."""
+GLOBAL_TABLES = {"platform_switches", "schema_migrations"}
+"""Reviewed: hold nothing of any workspace."""
 
 IDENTITY_TABLES = {
     "account_idempotency_keys",
@@ -43,8 +50,8 @@ IDENTITY_TABLES = {
 }
 """Reviewed: accounts and sign-ins. They are of no workspace, and no role that serves workspaces may even name them."""
 
-SHARED_WITH_IDENTITY = {"audit_log", "idempotency_keys", "members", "workspaces"}
-"""Reviewed: of a workspace, and kept for all workspaces by the identity role, too."""
+SHARED_WITH_IDENTITY = {"audit_log", "idempotency_keys", "members", "platform_switches", "workspaces"}
+"""Reviewed: of a workspace (or of all), and kept for all workspaces by the identity role, too."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +112,7 @@ def two(shared_url: str, shared_database: Database) -> TwoWorkspaces:
             session.add_all([clip, UploadStep(upload_id=upload.id, step="scenes", reused_from=upload.id)])
             session.flush()
             session.add(Render(clip_id=clip.id, aspect="9:16", style="karaoke"))
+            session.add(UploadRun(upload_id=upload.id, number=1, attempt=1))
             parts = {"source_bytes": 5, "analysis_bytes": 2, "clip_bytes": 2}
             session.add(StorageTally(day=date(2026, 11, 20), objects=3, bytes=9, **parts))
         with shared_database.api(workspace) as session:
@@ -125,4 +133,19 @@ def two(shared_url: str, shared_database: Database) -> TwoWorkspaces:
             session.add(kit)
             session.flush()
             session.add(BrandFileRow(kit_id=kit.id, kind="logo", name="a.png", content_type="image/png", given_size=1))
+        with shared_database.api(workspace) as session:
+            _add_publishing(session, upload.id, clip.id)
     return TwoWorkspaces(shared_database, ours, theirs)
+
+
+def _add_publishing(session: Session, upload_id: UUID, clip_id: UUID) -> None:
+    account = AccountRow(platform="sandbox", remote_id="1", name="Ann", tokens=b"sealed")
+    state = {"user_id": uuid4(), "platform": "sandbox", "redirect_uri": "http://localhost/", "expires_at": func.now()}
+    session.add_all([account, PublishDefaults(platform="sandbox"), OAuthState(state_hash=b"h", verifier=b"v", **state)])
+    session.flush()
+    media = {"object_key": "k", "video": {}, "content": {}, "due_at": func.now(), "tolerance_seconds": 60}
+    post = PostRow(account_id=account.id, platform="sandbox", upload_id=upload_id, clip_id=clip_id, **media)
+    session.add(post)
+    session.flush()
+    call = {"lease": 1, "revision": 1, "step": "publish", "kind": "commit", "started_at": func.now()}
+    session.add(PostAttempt(post_id=post.id, **call))

@@ -8,8 +8,10 @@ import pytest
 
 SERVING = {"cliply_api", "cliply_pipeline"}
 OURS = "('public'::regnamespace, 'app'::regnamespace)"
-SUMS = {"pipeline_gauges", "step_durations"}
+SUMS = {"pipeline_gauges", "step_durations", "queue_lengths", "usual_run_seconds"}
 """Reviewed: they return numbers over all workspaces, beside names of steps and states that are ours, and nothing of a single one."""
+TURNS = {"queue_facts"}
+"""Reviewed: beside ids, what decides whose turn it is (plan, time and number), for the pipeline alone."""
 SQL = Path(__file__).parents[2] / "sql"
 
 
@@ -49,9 +51,12 @@ def test_all_other_policies_let_reviewed_functions_read_and_make_the_local_works
         "AND roles <> ARRAY['cliply_identity']::name[] ORDER BY tablename, cmd"
     )
     assert found == [
+        ("accounts", "SELECT", ["cliply_definer"]),
         ("clips", "SELECT", ["cliply_definer"]),
+        ("posts", "SELECT", ["cliply_definer"]),
         ("render_wishes", "SELECT", ["cliply_definer"]),
         ("storage_tallies", "SELECT", ["cliply_definer"]),
+        ("upload_runs", "SELECT", ["cliply_definer"]),
         ("upload_steps", "SELECT", ["cliply_definer"]),
         ("uploads", "SELECT", ["cliply_definer"]),
         ("webhook_deliveries", "SELECT", ["cliply_definer"]),
@@ -206,7 +211,7 @@ def test_the_functions_that_span_workspaces_are_those_of_the_reviewed_files(ask)
     assert {name for name, *_ in found} == reviewed
     for name, owner, configuration, returned in found:
         assert (owner, configuration) == ("cliply_definer", "search_path=pg_catalog, pg_temp"), name
-        if name not in SUMS:
+        if name not in SUMS | TURNS:
             assert set(returned) == {"uuid"}, f"{name} returns more than ids"
 
 
@@ -222,7 +227,8 @@ def test_reviewed_functions_can_read_ids_and_states_but_no_text_of_a_user(ask):
     readable = {column for _, column, right in found if right == "SELECT"}
     assert readable <= {
         "workspace_id", "id", "upload_id", "state", "created_at", "cancelled_at", "paused_at", "completed_at", "deleted_at",
-        "confirmed_at", "incoming_until", "retry_at", "deadline_at", "due_at", "endpoint_id",
+        "confirmed_at", "incoming_until", "retry_at", "deadline_at", "due_at", "endpoint_id", "wake_at", "refresh_at",
+        "plan", "attempt", "started_attempt", "number", "asked_at", "begun_at",
         "step", "started_at", "ended_at", "expired_at", "forgotten_at", "day", "objects", "bytes",
     }  # fmt: skip
 

@@ -15,7 +15,7 @@ from cliply_resources.settings import Settings
 ROLES = ["pipeline", "api"]
 DENIED = "42501"
 
-KEPT_FROM_PIPELINE = {"event_tickets", "webhook_attempts", "webhook_deliveries", "webhook_endpoints"}
+KEPT_FROM_PIPELINE = {"event_tickets", "oauth_states", "webhook_attempts", "webhook_deliveries", "webhook_endpoints"}
 """Reviewed: the pipeline tells what happens, and has no business with whom it is told to, nor with their secrets."""
 
 

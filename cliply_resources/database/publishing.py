@@ -1,0 +1,212 @@
+"""The tables of `sql/080_publishing.sql` as Python sees them: accounts on platforms, posts, and every call made for them."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from cliply_resources.database.models import BOUND_WORKSPACE, NEW_ID, NOW, Base, Document
+
+__all__ = ["AccountRow", "OAuthState", "PlatformSwitch", "PostAttempt", "PostRow", "PublishDefaults"]
+
+
+class AccountRow(Base):
+    """One account of a platform that this workspace may post to."""
+
+    __tablename__ = "accounts"
+    __table_args__ = (
+        PrimaryKeyConstraint("workspace_id", "id"),
+        UniqueConstraint("workspace_id", "platform", "remote_id"),
+        ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], ondelete="CASCADE"),
+    )
+
+    workspace_id: Mapped[UUID] = mapped_column(server_default=BOUND_WORKSPACE)
+    id: Mapped[UUID] = mapped_column(server_default=NEW_ID)
+    platform: Mapped[str]
+    remote_id: Mapped[str]
+    name: Mapped[str]
+    username: Mapped[str] = mapped_column(server_default="")
+    avatar_url: Mapped[str | None]
+    url: Mapped[str | None]
+    kind: Mapped[str] = mapped_column(server_default="person")
+    facts: Mapped[Document] = mapped_column(server_default="{}")
+    limits: Mapped[Document] = mapped_column(server_default="{}")
+    """An `AccountLimits` document; empty until the platform was asked."""
+    state: Mapped[str] = mapped_column(server_default="ok")
+    """`ok`, `reconnect` (and `reason` says why) or `disconnected`."""
+    reason: Mapped[str | None]
+    tokens: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """A sealed `Tokens` document; see `cliply_resources.accounts`."""
+    scopes: Mapped[list[str]] = mapped_column(server_default="{}")
+    token_expires_at: Mapped[datetime | None]
+    refresh_expires_at: Mapped[datetime | None]
+    refreshed_at: Mapped[datetime | None]
+    refresh_failures: Mapped[int] = mapped_column(server_default="0")
+    refresh_at: Mapped[datetime | None]
+    parked_until: Mapped[datetime | None]
+    posts_per_day: Mapped[int | None]
+    min_gap_seconds: Mapped[int] = mapped_column(server_default="0")
+    connected_by: Mapped[UUID | None]
+    connected_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class OAuthState(Base):
+    """A sign-in at a platform that was begun; answers one callback."""
+
+    __tablename__ = "oauth_states"
+    __table_args__ = (
+        PrimaryKeyConstraint("workspace_id", "state_hash"),
+        ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], ondelete="CASCADE"),
+    )
+
+    workspace_id: Mapped[UUID] = mapped_column(server_default=BOUND_WORKSPACE)
+    state_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    user_id: Mapped[UUID]
+    platform: Mapped[str]
+    account_id: Mapped[UUID | None]
+    redirect_uri: Mapped[str]
+    verifier: Mapped[bytes] = mapped_column(LargeBinary)
+    expires_at: Mapped[datetime]
+
+
+class PublishDefaults(Base):
+    """What a new post of this platform begins with."""
+
+    __tablename__ = "publish_defaults"
+    __table_args__ = (
+        PrimaryKeyConstraint("workspace_id", "platform"),
+        ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], ondelete="CASCADE"),
+    )
+
+    workspace_id: Mapped[UUID] = mapped_column(server_default=BOUND_WORKSPACE)
+    platform: Mapped[str]
+    content: Mapped[Document] = mapped_column(server_default="{}")
+    account_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid()), server_default="{}")
+    tolerance_seconds: Mapped[int | None]
+    gap_seconds: Mapped[int | None]
+    updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class PlatformSwitch(Base):
+    """A platform that nothing is published to now, in the whole installation."""
+
+    __tablename__ = "platform_switches"
+    __table_args__ = (PrimaryKeyConstraint("platform"),)
+
+    platform: Mapped[str]
+    reason: Mapped[str]
+    off_since: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class PostRow(Base):
+    """One clip on one account at one moment; its states are those of `cliply_resources.posts.machine`."""
+
+    __tablename__ = "posts"
+    __table_args__ = (
+        PrimaryKeyConstraint("workspace_id", "id"),
+        ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], ondelete="CASCADE"),
+        ForeignKeyConstraint(
+            ["workspace_id", "account_id"], ["accounts.workspace_id", "accounts.id"], ondelete="CASCADE"
+        ),
+        ForeignKeyConstraint(
+            ["workspace_id", "upload_id"], ["uploads.workspace_id", "uploads.id"], ondelete="SET NULL (upload_id)"
+        ),
+        ForeignKeyConstraint(
+            ["workspace_id", "clip_id"], ["clips.workspace_id", "clips.id"], ondelete="SET NULL (clip_id)"
+        ),
+        Index(
+            "posts_once_a_slot",
+            "workspace_id",
+            "account_id",
+            "clip_id",
+            "due_at",
+            unique=True,
+            postgresql_where=text("state NOT IN ('cancelled', 'declined', 'rejected', 'missed')"),
+        ),
+    )
+
+    workspace_id: Mapped[UUID] = mapped_column(server_default=BOUND_WORKSPACE)
+    id: Mapped[UUID] = mapped_column(server_default=NEW_ID)
+    account_id: Mapped[UUID]
+    platform: Mapped[str]
+    upload_id: Mapped[UUID | None]
+    clip_id: Mapped[UUID | None]
+    object_key: Mapped[str]
+    """The stored video that is published; what is rendered later does not change it."""
+    video: Mapped[Document]
+    """A `VideoFacts` document."""
+    content: Mapped[Document]
+    """A `PostContent` document."""
+    due_at: Mapped[datetime]
+    tolerance_seconds: Mapped[int]
+    state: Mapped[str] = mapped_column(server_default="due")
+    reason: Mapped[str | None]
+    code: Mapped[str] = mapped_column(server_default="")
+    revision: Mapped[int] = mapped_column(server_default="1")
+    wake_at: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    restarts: Mapped[int] = mapped_column(server_default="0")
+    reauthorized: Mapped[bool] = mapped_column(server_default="false")
+    committed_at: Mapped[datetime | None]
+    progress: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """A sealed `PublishState` document."""
+    handle: Mapped[str | None]
+    lease: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    lease_until: Mapped[datetime | None]
+    worker: Mapped[UUID | None]
+    remote_id: Mapped[str | None]
+    url: Mapped[str | None]
+    visibility: Mapped[str | None]
+    published_at: Mapped[datetime | None]
+    removed_at: Mapped[datetime | None]
+    created_by: Mapped[UUID | None]
+    approved_by: Mapped[UUID | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class PostAttempt(Base):
+    """One call to a platform; of kind `commit`, the intent to publish, written before the call."""
+
+    __tablename__ = "post_attempts"
+    __table_args__ = (
+        PrimaryKeyConstraint("workspace_id", "id"),
+        ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], ondelete="CASCADE"),
+        ForeignKeyConstraint(["workspace_id", "post_id"], ["posts.workspace_id", "posts.id"], ondelete="CASCADE"),
+        Index(
+            "post_attempts_one_intent",
+            "workspace_id",
+            "post_id",
+            unique=True,
+            postgresql_where=text("kind = 'commit' AND (resolution IS NULL OR resolution = 'applied')"),
+        ),
+    )
+
+    workspace_id: Mapped[UUID] = mapped_column(server_default=BOUND_WORKSPACE)
+    id: Mapped[UUID] = mapped_column(server_default=NEW_ID)
+    post_id: Mapped[UUID]
+    lease: Mapped[int] = mapped_column(BigInteger)
+    revision: Mapped[int]
+    step: Mapped[str]
+    kind: Mapped[str]
+    outcome: Mapped[str | None]
+    resolution: Mapped[str | None]
+    code: Mapped[str] = mapped_column(server_default="")
+    reason: Mapped[str | None]
+    raw: Mapped[str] = mapped_column(server_default="")
+    handle: Mapped[str | None]
+    sent_bytes: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
