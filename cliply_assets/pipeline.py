@@ -2,14 +2,17 @@
 
 import base64
 import io
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from uuid import UUID
 
 import dagster as dg
+import structlog
 
 from cliply_assets.instance.lifeline import end_with_parent
-from cliply_assets.partitions import uploads
+from cliply_assets.partitions import REQUEST_TAG, uploads
 from cliply_assets.steps.records import UploadFacts
 from cliply_assets.steps.rules import StepRules
 from cliply_assets.steps.runner import Attempt, StepOutcome, StepRunner, is_final
@@ -93,11 +96,33 @@ def run_step(
     end_with_parent()
     attempt = Attempt(number=context.retry_number + 1, run_id=context.run_id)
     try:
-        return runner.run(upload_of(context), rules, work, attempt, part=part, aside=aside, fingerprint=fingerprint)
+        with _told(context, rules, attempt, part):
+            return runner.run(upload_of(context), rules, work, attempt, part=part, aside=aside, fingerprint=fingerprint)
     except CliplyError as error:
         raise dg.Failure(
             description=str(error), metadata={FAILURE_CODE: error.code}, allow_retries=not is_final(error)
         ) from error
+
+
+@contextmanager
+def _told(
+    context: dg.OpExecutionContext | dg.AssetExecutionContext, rules: StepRules, attempt: Attempt, part: str
+) -> Iterator[None]:
+    """Says when a step begins and how it ends; every log line in between names the run, the upload and the web request."""
+    request = context.run.tags.get(REQUEST_TAG)
+    facts = {"run_id": context.run_id, "upload": context.partition_key, "step": rules.name, "part": part}
+    facts |= {"request_id": request or ""}
+    which = f"{rules.label}{f' of {part}' if part else ''}"
+    asked = f", asked for by request {request}" if request else ""
+    begun = time.monotonic()
+    with structlog.contextvars.bound_contextvars(**{name: value for name, value in facts.items() if value}):
+        context.log.info(f"{which} begins, attempt {attempt.number}{asked}.")
+        try:
+            yield
+        except CliplyError as error:
+            context.log.warning(f"{which} failed after {time.monotonic() - begun:.1f} s{asked}: {error}")
+            raise
+        context.log.info(f"{which} is done after {time.monotonic() - begun:.1f} s{asked}.")
 
 
 def check_result(check: Check, key: dg.AssetKey) -> dg.AssetCheckResult:

@@ -6,11 +6,11 @@ import dagster as dg
 
 from cliply_assets.cluster.rules import NEXT_JOB_TAG
 from cliply_assets.jobs import analyze, render
-from cliply_assets.partitions import UPLOAD_TAG, WORKSPACE_TAG
+from cliply_assets.partitions import REQUEST_TAG, UPLOAD_TAG, WORKSPACE_TAG
 
 __all__ = ["analyzed_uploads", "next_request"]
 
-KEPT = (UPLOAD_TAG, WORKSPACE_TAG, "cliply/run", "dagster/priority")
+KEPT = (UPLOAD_TAG, WORKSPACE_TAG, REQUEST_TAG, "cliply/run", "dagster/priority")
 """Run tags that say whose work it is, and how urgent."""
 
 

@@ -127,6 +127,8 @@ class UploadView(View, kw_only=True):
     """With at least one finished render."""
     settings: OptionsView
     created_at: datetime
+    completed_at: datetime | None = None
+    """When its clips were made; nothing while there is something to do."""
 
 
 class PartView(View, kw_only=True):

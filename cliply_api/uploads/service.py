@@ -273,6 +273,7 @@ def confirm(
                 row.source_sha256, row.source_size = stored.sha256, stored.size
                 row.confirmed_at = datetime.now(UTC)
                 row.multipart_id = None
+                row.request_id = facts.request_id
                 session.flush()
         except IntegrityError:
             session.refresh(row)

@@ -85,6 +85,7 @@ def upload_view(upload: Upload, rows: UploadRows) -> UploadView:
             language=settings.language,
         ),
         created_at=upload.created_at,
+        completed_at=upload.completed_at,
     )
 
 

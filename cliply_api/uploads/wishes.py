@@ -51,7 +51,7 @@ def resume(session: Session, principal: Principal, facts: RequestFacts, upload_i
     if row.paused_at is None:
         raise Conflict("The upload is not paused.")
     row.paused_at = None
-    _ask_again(row)
+    _ask_again(row, facts)
     audit(session, principal, facts, "upload.resumed", subject=str(row.id))
     return _changed(session, row, rows)
 
@@ -62,7 +62,7 @@ def retry(session: Session, principal: Principal, facts: RequestFacts, upload_id
     if row.retry_at is None or row.cancelled_at is not None:
         check_retry(row, rows.steps, datetime.now(UTC))
         row.cancelled_at = None
-        _ask_again(row)
+        _ask_again(row, facts)
         audit(session, principal, facts, "upload.retried", subject=str(row.id), attempt=row.attempt)
     return _changed(session, row, rows)
 
@@ -100,8 +100,9 @@ def at_work(steps: Sequence[UploadStep], now: datetime) -> bool:
     return any(step.state == "running" and (step.deadline_at is None or step.deadline_at > now) for step in steps)
 
 
-def _ask_again(row: Upload) -> None:
+def _ask_again(row: Upload, facts: RequestFacts) -> None:
     row.attempt += 1
+    row.request_id = facts.request_id
     row.retry_at = datetime.now(UTC)
 
 
@@ -112,4 +113,6 @@ def _locked(session: Session, principal: Principal, upload_id: UUID) -> tuple[Up
 
 def _changed(session: Session, row: Upload, rows: UploadRows) -> UploadView:
     session.flush()
+    # The database knows more: one that is asked for again is no longer complete.
+    session.refresh(row)
     return upload_view(row, rows)

@@ -208,6 +208,24 @@ def test_a_failed_upload_is_offered_again_with_a_new_number(eve, database, uploa
     assert attempt_of(database, UUID(eve.workspace_id), UUID(upload)) == 2
 
 
+def test_an_upload_is_complete_once_its_clips_are_made_and_open_again_when_asked_for_again(eve, database, upload):
+    add_step(database, eve, upload, "renders", state="running")
+    shown = eve("GET", f"/api/uploads/{upload}").json()["upload"]
+    assert shown["completed_at"] is None
+    with database.pipeline(UUID(eve.workspace_id)) as session:
+        session.execute(update(UploadStep).where(UploadStep.upload_id == UUID(upload)).values(state="completed"))
+    assert eve("GET", f"/api/uploads/{upload}").json()["upload"]["completed_at"] is not None
+    add_step(database, eve, upload, "frame_index", state="failed")
+    assert eve("POST", f"/api/uploads/{upload}/retry").json()["completed_at"] is None
+
+
+def test_the_request_that_asked_for_the_work_last_is_kept(eve, ask, upload):
+    eve("POST", f"/api/uploads/{upload}/pause")
+    reply = eve("POST", f"/api/uploads/{upload}/resume", headers={"X-Request-Id": "a-request-of-mine"})
+    assert reply.headers["X-Request-Id"] == "a-request-of-mine"
+    assert ask("SELECT request_id FROM uploads WHERE id = %s", upload) == [("a-request-of-mine",)]
+
+
 def test_a_cancelled_upload_is_not_offered_until_it_is_tried_again(eve, database, upload):
     assert eve("POST", f"/api/uploads/{upload}/cancel").json()["state"] == "cancelled"
     assert offered(database, eve) == []
