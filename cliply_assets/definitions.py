@@ -22,8 +22,10 @@ from schedules.purge_runs import purge_runs, purge_runs_daily
 from schedules.retention import retention, retention_hourly
 from schedules.stuck_steps import stuck_steps, stuck_steps_often
 from schedules.tidy_uploads import tidy_uploads, tidy_uploads_hourly
+from sensors.control import control
 from sensors.new_uploads import new_uploads
 from sensors.render_wishes import render_wishes
+from sensors.run_outcomes import run_outcomes
 
 __all__ = ["defs"]
 
@@ -54,7 +56,7 @@ defs = dg.Definitions(
         tool_health,
     ],
     jobs=[analyze, render, make_clips, rerender, purge_runs, tidy_uploads, retention, orphans, stuck_steps, daily_look],
-    sensors=[new_uploads, render_wishes],
+    sensors=[new_uploads, render_wishes, control, run_outcomes],
     schedules=[
         purge_runs_daily,
         tidy_uploads_hourly,

@@ -216,6 +216,11 @@ def claim_upload(session: Session, workspace_id: UUID, upload_id: UUID) -> None:
         )
         .values(cancelled_at=None, paused_at=None, retry_at=None)
     )
+    session.execute(
+        sa.update(Upload)
+        .where(Upload.workspace_id == workspace_id, Upload.id == upload_id, Upload.started_attempt < Upload.attempt)
+        .values(started_attempt=Upload.attempt)
+    )
     claim = {"state": "running", "doing": "about to start"}
     first = {"workspace_id": workspace_id, "upload_id": upload_id, "step": "source_video", **claim}
     statement = insert(UploadStep).values(first)

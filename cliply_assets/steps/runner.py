@@ -2,14 +2,13 @@
 
 import errno
 import os
-import resource
 import shutil
 import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -34,6 +33,7 @@ from cliply_resources.progress import Progress
 from cliply_resources.settings import Settings
 from cliply_resources.storage import Storage
 from cliply_resources.storage.keys import analysis_key
+from cliply_resources.usage import Taken, meter, nothing_used
 
 __all__ = ["Attempt", "StepOutcome", "StepRunner", "is_final"]
 
@@ -103,7 +103,7 @@ class StepRunner:
                     f"Another process has been working on the step “{rules.label}” of this upload for {deadline:.0f} s; "
                     "wait for it to end, or stop it."
                 )
-            try:
+            with self._telling(key, rules):
                 self._check_wanted(key)
                 inputs, objects = self._inputs(upload, rules)
                 digest = input_digest(rules, upload.settings, inputs, part=part, fingerprint=fingerprint(upload))
@@ -117,53 +117,70 @@ class StepRunner:
                     run_id=attempt.run_id,
                     deadline_seconds=deadline,
                 )
-                with self._folder(key) as folder, _deadline(deadline, rules.label):
-                    before = _cpu_seconds()
-                    result = work(
-                        StepWork(
-                            workspace_id=upload.workspace_id,
-                            upload_id=upload_id,
-                            part=part,
-                            title=upload.title,
-                            source_kind=upload.source_kind,
-                            source_uri=upload.source_uri,
-                            source_sha256=upload.source_sha256,
-                            settings=upload.settings,
-                            configuration=self._configuration,
-                            storage=self._storage,
-                            folder=folder,
-                            progress=self._progress(key),
-                            ends_at=time.monotonic() + deadline,
-                            objects=objects,
-                        )
-                    )
-                    finished = self._store(key, result, folder)
-                usage = {"cpu_seconds": round(_cpu_seconds() - before, 2)}
-                self.records.complete(key, finished, digest=digest, usage=usage)
+                with self._folder(key) as folder, _deadline(deadline, rules.label), _metered(objects) as taken:
+                    step = self._work(upload, key, folder, ends_at=time.monotonic() + deadline, objects=objects)
+                    finished = self._store(key, work(step), folder)
+                self.records.complete(key, finished, digest=digest, usage=taken.usage(stored_bytes=_size(finished)))
                 return StepOutcome(finished=finished, digest=digest, reused=False)
-            except UploadHalted as error:
-                self.records.halt(key, error.why)
-                raise
-            except CliplyError as error:
-                detail = error.detail if isinstance(error, StepFailed) else ""
-                self.records.fail(key, reason=str(error), raw_error=detail or traceback.format_exc())
-                raise
-            except OSError as error:
-                reason = f"This machine would not let Cliply work on “{rules.label}”: {error.strerror or error}."
-                self.records.fail(key, reason=reason, raw_error=traceback.format_exc())
-                raise StepFailed(reason, detail=traceback.format_exc()) from error
-            except BaseException as error:
-                interrupted = (
-                    isinstance(error, (KeyboardInterrupt, SystemExit)) or "Interrupted" in type(error).__name__
-                )
-                reason = (
-                    "The work was interrupted; it continues when the upload is run again."
-                    if interrupted
-                    else f"Something unexpected stopped “{rules.label}” ({type(error).__name__}); the log has the details."
-                )
-                state = "cancelled" if interrupted else "failed"
-                self.records.fail(key, reason=reason, raw_error=traceback.format_exc(), state=state)
-                raise
+
+    def _work(
+        self,
+        upload: UploadFacts,
+        key: StepKey,
+        folder: Path,
+        *,
+        ends_at: float,
+        objects: Mapping[str, Mapping[str, StoredObject]],
+    ) -> StepWork:
+        return StepWork(
+            workspace_id=upload.workspace_id,
+            upload_id=upload.upload_id,
+            part=key.part,
+            title=upload.title,
+            source_kind=upload.source_kind,
+            source_uri=upload.source_uri,
+            source_sha256=upload.source_sha256,
+            settings=upload.settings,
+            configuration=self._configuration,
+            storage=self._storage,
+            folder=folder,
+            progress=self._progress(key),
+            ends_at=ends_at,
+            objects=objects,
+        )
+
+    @contextmanager
+    def _telling(self, key: StepKey, rules: StepRules) -> Iterator[None]:
+        """Says in the step's row what ended the block, in words for the user beside what operators need."""
+        try:
+            yield
+        except UploadHalted as error:
+            self.records.halt(key, error.why)
+            raise
+        except CliplyError as error:
+            detail = error.detail if isinstance(error, StepFailed) else ""
+            self.records.fail(key, reason=str(error), raw_error=detail or traceback.format_exc())
+            raise
+        except OSError as error:
+            reason = f"This machine would not let Cliply work on “{rules.label}”: {error.strerror or error}."
+            self.records.fail(key, reason=reason, raw_error=traceback.format_exc())
+            raise StepFailed(reason, detail=traceback.format_exc()) from error
+        except BaseException as error:
+            self._tell_of_the_unexpected(key, rules, error)
+            raise
+
+    def _tell_of_the_unexpected(self, key: StepKey, rules: StepRules, error: BaseException) -> None:
+        if not _is_interruption(error):
+            reason = f"Something unexpected stopped “{rules.label}” ({type(error).__name__}); the log has the details."
+            self.records.fail(key, reason=reason, raw_error=traceback.format_exc())
+            return
+        why = self.records.halted(key)
+        if why is not None:
+            # The run was ended because nobody wants it, which says more than that it was ended.
+            self.records.halt(key, why)
+            return
+        reason = "The work was interrupted; it continues when the upload is run again."
+        self.records.fail(key, reason=reason, raw_error=traceback.format_exc(), state="cancelled")
 
     def _check_wanted(self, key: StepKey) -> None:
         """What is finished stays finished, whatever was decided since."""
@@ -205,7 +222,7 @@ class StepRunner:
         for name, stored in found.objects.items():
             self._storage.copy(stored.key, copied[name].key)
         mine = msgspec.structs.replace(found, objects=copied)
-        self.records.complete(key, mine, digest=digest, usage={"cpu_seconds": 0.0}, reused_from=upload_id)
+        self.records.complete(key, mine, digest=digest, usage=nothing_used(), reused_from=upload_id)
         return mine
 
     def _all_there(self, finished: FinishedStep) -> bool:
@@ -252,12 +269,17 @@ class StepRunner:
         return report
 
 
-def _cpu_seconds() -> float:
-    used = 0.0
-    for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):
-        usage = resource.getrusage(who)
-        used += usage.ru_utime + usage.ru_stime
-    return used
+def _metered(objects: Mapping[str, Mapping[str, StoredObject]]) -> AbstractContextManager[Taken]:
+    return meter(read_bytes=sum(stored.size for of_step in objects.values() for stored in of_step.values()))
+
+
+def _size(finished: FinishedStep) -> int:
+    return sum(stored.size for stored in finished.objects.values())
+
+
+def _is_interruption(error: BaseException) -> bool:
+    """Somebody ended the process; Dagster has an exception of its own for it."""
+    return isinstance(error, (KeyboardInterrupt, SystemExit)) or "Interrupted" in type(error).__name__
 
 
 @contextmanager

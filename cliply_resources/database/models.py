@@ -58,6 +58,8 @@ class Workspace(Base):
     suspended_at: Mapped[datetime | None]
     requests_per_minute: Mapped[int | None]
     """Its budget; without one, the installation's default."""
+    plan: Mapped[str] = mapped_column(server_default="standard")
+    """How many uploads are worked on at once, and how many may wait: see `cliply_resources.plans`."""
 
 
 class Upload(Base):
@@ -109,6 +111,8 @@ class Upload(Base):
     """How often it was asked for: the first time, and each retry and resumption."""
     retry_at: Mapped[datetime | None]
     """Since when it waits to be started again; the first step of the new run clears it."""
+    started_attempt: Mapped[int] = mapped_column(server_default="0")
+    """The newest attempt that a run was asked for; while it is below `attempt`, the upload waits for one."""
     part_size: Mapped[int | None] = mapped_column(BigInteger)
     """Bytes of each part but the last; nothing where the film is put in one piece."""
     multipart_id: Mapped[str | None]

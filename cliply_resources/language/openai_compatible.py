@@ -11,6 +11,7 @@ from cliply_resources.errors import CallerError, CliplyError, Rejected, TryLater
 from cliply_resources.language.contract import Completion, LanguageModel, Shape
 from cliply_resources.outbound import CONFIGURED, fetch
 from cliply_resources.settings import Settings
+from cliply_resources.usage import count_tokens
 
 __all__ = ["FirstThatAnswers", "OpenAICompatible", "open_language_model"]
 
@@ -115,6 +116,9 @@ class OpenAICompatible:
         ).json(_Reply)
 
     def _read(self, reply: _Reply, shape: Shape[Answer]) -> Completion[Answer]:
+        usage = reply.usage or _Usage()
+        # An answer that is of no use was paid for, too.
+        count_tokens(usage.prompt_tokens, usage.completion_tokens)
         content = reply.choices[0].message.content if reply.choices else None
         if not content:
             raise Rejected(f"{self._model} gave an empty answer.")
@@ -125,7 +129,6 @@ class OpenAICompatible:
             answer = msgspec.json.decode(unfenced.encode(), type=shape.wanted)
         except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as problem:
             raise Rejected(f"{self._model} gave an answer of the wrong shape: {problem}.") from problem
-        usage = reply.usage or _Usage()
         return Completion(
             answer=answer,
             model=self._model,

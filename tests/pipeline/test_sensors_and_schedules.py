@@ -24,17 +24,8 @@ from cliply_resources.uploads import (
 )
 from schedules.purge_runs import purge_runs, runs_to_purge
 from schedules.tidy_uploads import Leftover, Tidying, tidy_upload, what_to_delete
-from sensors.new_uploads import ReadyUpload, start_requests
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
-
-
-def test_a_new_upload_is_started_once_and_in_its_own_partition() -> None:
-    workspace, upload = uuid4(), uuid4()
-    (request,) = start_requests([ReadyUpload(workspace, upload)])
-    assert request.partition_key == str(upload)
-    assert request.tags["cliply/workspace"] == str(workspace)
-    assert request.run_key == f"start:{upload}"
 
 
 def test_a_claimed_upload_is_not_offered_to_the_sensor(database: Database) -> None:
@@ -67,12 +58,6 @@ def test_the_purge_job_leaves_young_runs_alone() -> None:
         second = purge_runs.execute_in_process(instance=instance)
         assert second.output_for_node("delete_old_runs") == 0
         assert instance.get_run_by_id(first.run_id) is not None
-
-
-def test_a_retried_upload_gets_a_run_key_of_its_own() -> None:
-    workspace, upload = uuid4(), uuid4()
-    first, second = start_requests([ReadyUpload(workspace, upload), ReadyUpload(workspace, upload, 2)])
-    assert first.run_key != second.run_key
 
 
 def test_people_and_the_pipeline_call_the_steps_the_same() -> None:
