@@ -177,8 +177,6 @@ class Settings(PlatformSettings):
     """Uploads worked on or handed to Dagster's queue at once, over all workspaces; the others wait for their turn."""
     broker_url: SecretStr | None = None
     """`redis://…` of the broker through which runs go to `cliply worker` on other machines; unset keeps all work on this one."""
-    uploads_at_once: int = Field(default=50, ge=1)
-    """Uploads worked on or handed to Dagster's queue at once, over all workspaces; the others wait for their turn."""
     worker_cpus: int | None = None
     """How many steps of one run work side by side; unset asks the machine."""
 

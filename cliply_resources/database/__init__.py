@@ -25,7 +25,6 @@ from cliply_resources.database.publishing import (
 )
 from cliply_resources.database.reviews import ClipComment, RenderWish
 from cliply_resources.database.runs import UploadRun
-from cliply_resources.database.runs import UploadRun
 from cliply_resources.database.webhooks import EventTicket, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
 __all__ = [

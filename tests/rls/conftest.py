@@ -113,7 +113,6 @@ def two(shared_url: str, shared_database: Database) -> TwoWorkspaces:
             session.flush()
             session.add(Render(clip_id=clip.id, aspect="9:16", style="karaoke"))
             session.add(UploadRun(upload_id=upload.id, number=1, attempt=1))
-            session.add(UploadRun(upload_id=upload.id, number=1, attempt=1))
             parts = {"source_bytes": 5, "analysis_bytes": 2, "clip_bytes": 2}
             session.add(StorageTally(day=date(2026, 11, 20), objects=3, bytes=9, **parts))
         with shared_database.api(workspace) as session:

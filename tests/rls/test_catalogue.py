@@ -12,8 +12,6 @@ SUMS = {"pipeline_gauges", "step_durations", "queue_lengths", "usual_run_seconds
 """Reviewed: they return numbers over all workspaces, beside names of steps and states that are ours, and nothing of a single one."""
 TURNS = {"queue_facts"}
 """Reviewed: beside ids, what decides whose turn it is (plan, time and number), for the pipeline alone."""
-TURNS = {"queue_facts"}
-"""Reviewed: beside ids, what decides whose turn it is (plan, time and number), for the pipeline alone."""
 SQL = Path(__file__).parents[2] / "sql"
 
 
@@ -58,7 +56,6 @@ def test_all_other_policies_let_reviewed_functions_read_and_make_the_local_works
         ("posts", "SELECT", ["cliply_definer"]),
         ("render_wishes", "SELECT", ["cliply_definer"]),
         ("storage_tallies", "SELECT", ["cliply_definer"]),
-        ("upload_runs", "SELECT", ["cliply_definer"]),
         ("upload_runs", "SELECT", ["cliply_definer"]),
         ("upload_steps", "SELECT", ["cliply_definer"]),
         ("uploads", "SELECT", ["cliply_definer"]),
@@ -231,7 +228,6 @@ def test_reviewed_functions_can_read_ids_and_states_but_no_text_of_a_user(ask):
     assert readable <= {
         "workspace_id", "id", "upload_id", "state", "created_at", "cancelled_at", "paused_at", "completed_at", "deleted_at",
         "confirmed_at", "incoming_until", "retry_at", "deadline_at", "due_at", "endpoint_id", "wake_at", "refresh_at",
-        "plan", "attempt", "started_attempt", "number", "asked_at", "begun_at",
         "plan", "attempt", "started_attempt", "number", "asked_at", "begun_at",
         "step", "started_at", "ended_at", "expired_at", "forgotten_at", "day", "objects", "bytes",
     }  # fmt: skip
