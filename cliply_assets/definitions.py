@@ -16,6 +16,7 @@ from cliply_assets.source.assets import media_proxy, source_video
 from cliply_assets.transcript.assets import transcript
 from cliply_assets.vision.assets import face_tracks, scenes
 from cliply_resources.settings import get_settings
+from schedules.alerts import alerts_every_minute, tell_alerts
 from schedules.daily_look import daily_look, daily_look_daily, storage_tally, tool_health
 from schedules.orphans import orphans, orphans_nightly
 from schedules.purge_runs import purge_runs, purge_runs_daily
@@ -55,7 +56,19 @@ defs = dg.Definitions(
         storage_tally,
         tool_health,
     ],
-    jobs=[analyze, render, make_clips, rerender, purge_runs, tidy_uploads, retention, orphans, stuck_steps, daily_look],
+    jobs=[
+        analyze,
+        render,
+        make_clips,
+        rerender,
+        purge_runs,
+        tidy_uploads,
+        retention,
+        orphans,
+        stuck_steps,
+        daily_look,
+        tell_alerts,
+    ],
     sensors=[new_uploads, render_wishes, control, run_outcomes],
     schedules=[
         purge_runs_daily,
@@ -64,6 +77,7 @@ defs = dg.Definitions(
         orphans_nightly,
         stuck_steps_often,
         daily_look_daily,
+        alerts_every_minute,
     ],
     resources={"pipeline": Pipeline()},
     executor=_executor(),

@@ -177,6 +177,24 @@ class Settings(PlatformSettings):
     """Uploads worked on or handed to Dagster's queue at once, over all workspaces; the others wait for their turn."""
     broker_url: SecretStr | None = None
     """`redis://…` of the broker through which runs go to `cliply worker` on other machines; unset keeps all work on this one."""
+    slack_webhook_url: SecretStr | None = None
+    """The incoming webhook of a Slack app, which alerts are posted to."""
+    slack_hosts: tuple[str, ...] = ("hooks.slack.com", "hooks.slack-gov.com")
+    """Hosts that the webhook may lead to."""
+    alert_mail_to: tuple[str, ...] = ()
+    """Addresses that alerts are mailed to."""
+    sms_url: str | None = None
+    """Where an SMS gateway takes a form with From, To and Body; alerts that page are sent by it."""
+    sms_user: str = ""
+    sms_password: SecretStr | None = None
+    sms_from: str = "Cliply"
+    sms_to: tuple[str, ...] = ()
+    """Telephone numbers such as +491701234567."""
+    alert_repeat_hours: float = Field(default=6, gt=0)
+    """An alert that lasts is told again after so long."""
+    alerts_per_hour: int = Field(default=20, ge=1)
+    """Messages that leave by one channel at most."""
+
     worker_cpus: int | None = None
     """How many steps of one run work side by side; unset asks the machine."""
 

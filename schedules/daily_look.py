@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from cliply_assets.housekeeping.facts import UNHEALTHY
 from cliply_assets.housekeeping.tally import add_up, tally_storage
 from cliply_assets.housekeeping.tools import examine_tools, version_date
 from cliply_assets.pipeline import Pipeline
@@ -76,7 +77,10 @@ def tool_health() -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:  # ty
     """Looks."""
     found = list(examine_tools(get_settings()))
     yield dg.MaterializeResult(
-        metadata={finding.name: finding.says for finding in found},
+        metadata={
+            **{finding.name: finding.says for finding in found},
+            UNHEALTHY: "\n".join(f"{finding.name}: {finding.says}" for finding in found if not finding.ok),
+        },
         check_results=[
             dg.AssetCheckResult(
                 check_name=_check_name(finding.name),

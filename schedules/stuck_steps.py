@@ -37,9 +37,15 @@ def stuck_steps() -> None:
     end_stuck()
 
 
-stuck_steps_often = dg.ScheduleDefinition(
-    name="stuck_steps_often",
-    job=stuck_steps,
-    cron_schedule="*/2 * * * *",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-)
+@dg.schedule(job=stuck_steps, cron_schedule="*/2 * * * *", default_status=dg.DefaultScheduleStatus.RUNNING)
+def stuck_steps_often(context: dg.ScheduleEvaluationContext, pipeline: Pipeline) -> dg.RunRequest | dg.SkipReason:
+    """Looks, and asks for a run only where there is something to end."""
+    instance = context.instance
+    found = end_stuck_steps(
+        pipeline.database(),
+        lambda run_id: run_facts(instance, run_id),
+        now=datetime.now(UTC),
+        most=BATCH,
+        dry_run=True,
+    )
+    return dg.RunRequest() if found else dg.SkipReason("No step is stuck.")

@@ -16,6 +16,7 @@ def add_commands(app: typer.Typer) -> None:
     """Adds them to the `cliply` command."""
     app.command()(sweep)
     app.command()(worker)
+    app.command()(alerts)
 
 
 def sweep(
@@ -47,3 +48,18 @@ def worker(
     from cliply_assets.cli.worker import run_worker
 
     raise typer.Exit(run_worker(get_settings(), queues or (), processes=processes, name=name))
+
+
+def alerts(
+    send: Annotated[bool, typer.Option("--send", help="Tell those who are to know, by Slack, mail or SMS.")] = False,
+    test: Annotated[
+        bool, typer.Option("--test", help="Send one alert by every channel, to see that it arrives.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Says what is wrong with this installation now. Ends with 5 where something is, so that cron and systemd notice."""
+    from cliply_assets.cli.alerts import print_alerts, send_test
+
+    if test:
+        raise typer.Exit(send_test(get_settings()))
+    raise typer.Exit(print_alerts(get_settings(), send=send, as_json=as_json))

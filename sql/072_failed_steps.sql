@@ -1,0 +1,5 @@
+-- Few steps have failed, so that counting them is cheap, however many there are.
+
+SET LOCAL ROLE cliply_owner;
+
+CREATE INDEX upload_steps_failed ON upload_steps (workspace_id, upload_id) WHERE state = 'failed';

@@ -1,0 +1,30 @@
+-- A SECURITY DEFINER function that returns two sums; reviewed together with 071.
+
+SET LOCAL ROLE cliply_owner;
+GRANT CREATE ON SCHEMA app TO cliply_definer;
+RESET ROLE;
+SET LOCAL ROLE cliply_definer;
+
+CREATE FUNCTION app.failed_uploads() RETURNS TABLE (number bigint, lately bigint)
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT count(*), count(*) FILTER (WHERE failed.ended_at > now() - interval '1 hour')
+    FROM (SELECT s.workspace_id, s.upload_id, max(s.ended_at) AS ended_at
+          FROM public.upload_steps s
+          WHERE s.state = 'failed' AND s.step <> 'frame_index'
+          GROUP BY s.workspace_id, s.upload_id) failed
+    JOIN public.uploads u ON u.workspace_id = failed.workspace_id AND u.id = failed.upload_id
+    WHERE u.retry_at IS NULL AND u.cancelled_at IS NULL AND u.deleted_at IS NULL AND u.expired_at IS NULL
+      -- One step of a run that goes on may have failed; another attempt at it may be under way.
+      AND NOT EXISTS (
+          SELECT FROM public.upload_steps s
+          WHERE s.workspace_id = failed.workspace_id AND s.upload_id = failed.upload_id AND s.state = 'running')
+$$;
+COMMENT ON FUNCTION app.failed_uploads() IS
+    'How many uploads failed and were neither retried nor given up, over all workspaces, and how many of them within an hour.';
+GRANT EXECUTE ON FUNCTION app.failed_uploads() TO cliply_api, cliply_pipeline;
+
+RESET ROLE;
+SET LOCAL ROLE cliply_owner;
+REVOKE CREATE ON SCHEMA app FROM cliply_definer;
