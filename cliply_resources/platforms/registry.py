@@ -10,6 +10,7 @@ __all__ = ["PLATFORM_NAMES", "open_platform"]
 
 _MODULES = {
     "x": "cliply_resources.platforms.x",
+    "linkedin": "cliply_resources.platforms.linkedin",
     "sandbox": "cliply_resources.platforms.sandbox",
 }
 

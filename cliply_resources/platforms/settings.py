@@ -53,6 +53,8 @@ class PlatformSettings(BaseSettings):
     linkedin_auth_base: str = "https://www.linkedin.com"
     linkedin_api_base: str = "https://api.linkedin.com"
     linkedin_version: str = "202608"
+    linkedin_organizations: bool = False
+    """Ask also for posting as an organisation, which LinkedIn grants to apps it has vetted (Community Management API)."""
 
     platform_timeout_seconds: float = 60.0
     """For one request to a platform; one that carries a piece of a film may take ten times as long."""
