@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo up openapi test test-ml check format bench lock clean
+.PHONY: help demo up openapi test test-ml check format bench eval lock clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,9 @@ format: $(READY) ## Format the code
 
 bench: $(READY) ## Measure speed and memory; prints ratios of one run as JSON
 	@$(BIN)/python tests/bench/run.py
+
+eval: $(READY) ## Measure how good the clips are; FILMS=cut,walk for some films; prints JSON
+	@$(BIN)/python tests/eval/run.py $(if $(FILMS),--films $(FILMS))
 
 lock: $(READY) ## Resolve the dependencies anew into the lock files
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
