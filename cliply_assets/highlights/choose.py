@@ -3,6 +3,10 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
+import numpy as np
+from msgspec import UNSET
+
 from cliply_assets.highlights.boundaries import Limits
 from cliply_assets.highlights.film import Film, read_film
 from cliply_assets.highlights.moments import Moment, signal_moments, spoken_moments
@@ -12,6 +16,7 @@ from cliply_assets.highlights.sentences import split_sentences
 from cliply_assets.highlights.text_signals import read_sentences
 from cliply_assets.highlights.timeline import build_timeline
 from cliply_assets.highlights.titles import word_clip
+from cliply_assets.highlights.wishes import ABOUT
 from cliply_resources.documents import Candidate, Candidates, Origin, Scenes, Transcript, UploadSettings
 
 if TYPE_CHECKING:
@@ -55,7 +60,7 @@ def choose_candidates(
         sentences=sentences,
         readings=readings,
     )
-    profile = profile_of(timeline, sentences, readings)
+    profile = settings.profile if settings.profile is not UNSET else profile_of(timeline, sentences, readings)
     limits = Limits(
         duration=duration,
         shortest=min(settings.min_seconds, settings.max_seconds),
@@ -63,10 +68,17 @@ def choose_candidates(
         cuts=tuple(sorted(cut for cut in scenes.cuts if 0.0 < cut < duration)),
     )
     film = read_film(
-        limits=limits, timeline=timeline, weights=SIGNAL_WEIGHTS[profile], sentences=sentences, readings=readings
+        limits=limits,
+        timeline=timeline,
+        weights=SIGNAL_WEIGHTS[profile],
+        sentences=sentences,
+        readings=readings,
+        topic=settings.topic if settings.topic is not UNSET else "",
+        excluded=settings.exclude if settings.exclude is not UNSET else (),
     )
     chapters = [(chapter.start, chapter.title) for chapter in (origin.chapters if origin else ())]
-    if duration < limits.shortest + _ROOM_FOR_CHOICE and duration <= max(limits.longest, limits.shortest):
+    short = duration < limits.shortest + _ROOM_FOR_CHOICE and duration <= max(limits.longest, limits.shortest)
+    if short and not film.excluded:
         chosen, near, note = _whole_film(film, profile, settings)
     else:
         chosen, near, note = _several(
@@ -85,6 +97,8 @@ def _several(
     if profile not in _TALKED_THROUGH or not moments:
         moments += signal_moments(film, wanted=settings.clips, anchors=anchors)
     ranked = rank(film, moments, SUBSCORE_WEIGHTS[profile])
+    if film.topic and not ranked:
+        return [], _beside_the_topic(film, profile, settings), _nothing_about(film)
     chosen, near = choose(ranked, settings.clips, film.limits.duration)
     if nothing and not film.sentences:
         return [], [*chosen, *near][:3], "Nothing is said, heard or seen to move in this film, so no clip is proposed."
@@ -95,11 +109,31 @@ def _several(
     fewer = ""
     if len(chosen) < settings.clips:
         counted = "Only 1 moment is" if len(chosen) == 1 else f"Only {len(chosen)} moments are"
-        fewer = f"{counted} good enough of the {settings.clips} asked for; the rest would be filler."
+        about = f" about “{film.topic}”" if film.topic else ""
+        fewer = f"{counted} good enough{about} of the {settings.clips} asked for; the rest would be filler."
     if not chosen:
         low, high = film.limits.shortest, film.limits.longest
         fewer = f"No stretch of {low:g} to {high:g} s begins and ends between words; allow other lengths."
+        fewer = fewer.replace("; allow", " outside the excluded ranges; allow") if film.excluded else fewer
     return chosen, near, _joined(fewer, _unspoken(film))
+
+
+def _nothing_about(film: Film) -> str:
+    if not film.sentences:
+        return f"No speech was found, so nothing can be said about “{film.topic}”."
+    if float(film.about.max()) < ABOUT:
+        return f"Nobody says anything about “{film.topic}” in this film; try other words, or fewer."
+    low, high = film.limits.shortest, film.limits.longest
+    return f"“{film.topic}” is spoken of, but no stretch of {low:g} to {high:g} s about it may be taken; allow other lengths."
+
+
+def _beside_the_topic(film: Film, profile: str, settings: UploadSettings) -> list[Ranked]:
+    """The best of the film whatever it is about, so that a wish without result still shows what there is."""
+    free = msgspec.structs.replace(film, topic="", about=np.ones(len(film.sentences)))
+    chosen, near = choose(
+        rank(free, spoken_moments(free, wanted=settings.clips), SUBSCORE_WEIGHTS[profile]), 3, film.limits.duration
+    )
+    return [*chosen, *near][:3]
 
 
 def _whole_film(film: Film, profile: str, settings: UploadSettings) -> tuple[list[Ranked], list[Ranked], str]:

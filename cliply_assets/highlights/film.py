@@ -10,6 +10,8 @@ from cliply_assets.highlights.boundaries import Gap, Limits, gaps_around
 from cliply_assets.highlights.sentences import Sentence
 from cliply_assets.highlights.text_signals import Reading, answer_follows, continues, points_back
 from cliply_assets.highlights.timeline import STEP, Timeline
+from cliply_assets.highlights.wishes import keep_out, relevance
+from cliply_resources.documents import Span
 
 __all__ = ["HEARD", "Film", "excess", "hooking", "read_film", "unfinished"]
 
@@ -52,6 +54,12 @@ class Film(msgspec.Struct, frozen=True, kw_only=True):
     """Question to the sentence that begins its answer."""
     asked: tuple[int, ...]
     """The question that each sentence still belongs to the answer of; -1 where there is none."""
+    topic: str
+    """What the clips are to be about; empty where the user leaves that open."""
+    about: Floats
+    """How much each sentence is about the topic, 0 to 1; all 1 without one."""
+    excluded: tuple[Span, ...]
+    """Ranges that no clip may touch."""
     reactions: tuple[tuple[str, float, float] | None, ...]
     """What the room does right after each sentence: `laughter` or `applause`, when, and how surely."""
 
@@ -63,8 +71,10 @@ def read_film(
     weights: dict[str, float],
     sentences: tuple[Sentence, ...],
     readings: tuple[Reading, ...],
+    topic: str = "",
+    excluded: tuple[Span, ...] = (),
 ) -> Film:
-    """Judges every sentence as content, as a beginning and as an end."""
+    """Judges every sentence as content, as a beginning and as an end; with a topic, by what it says about that above all."""
     answers = {
         place: answer
         for place in range(len(sentences))
@@ -80,6 +90,9 @@ def read_film(
     )
     turns = np.array([_turn(sentences, readings, answers, reactions, place) for place in range(len(sentences))])
     values = _with_neighbours(values, turns)
+    about = relevance(sentences, topic) if topic else np.ones(len(sentences))
+    if topic:
+        values = np.clip(values * (0.4 + 0.6 * about) + 0.3 * about, 0.0, 1.0)
     asked = _asked(answers, turns)
     pulls = np.array([_pull(readings, values, answers, place) for place in range(len(sentences))])
     openings = np.array(
@@ -99,7 +112,7 @@ def read_film(
         curve=timeline.weighted(weights),
         sentences=sentences,
         readings=readings,
-        gaps=gaps_around(sentences, limits.duration),
+        gaps=keep_out(gaps_around(sentences, limits.duration), sentences, excluded),
         values=values,
         ordinary=_ordinary(sentences, values),
         pulls=pulls,
@@ -108,6 +121,9 @@ def read_film(
         turns=turns,
         answers=answers,
         asked=asked,
+        topic=topic,
+        about=about,
+        excluded=excluded,
         reactions=reactions,
     )
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cliply_assets.highlights.boundaries import Gap, Limits, fit, snap_outside_words, word_gaps
 from cliply_assets.highlights.film import Film
 from cliply_assets.highlights.timeline import STEP
+from cliply_assets.highlights.wishes import ABOUT, left_out
 
 __all__ = ["PLENTY", "Moment", "signal_moments", "spoken_moments"]
 
@@ -63,7 +64,7 @@ def spoken_moments(film: Film, *, wanted: int) -> list[Moment]:
         holding = order[(first[order] <= peak) & (last[order] >= peak)][:_ENDS_A_PEAK]
         chosen.update(dict.fromkeys(int(run) for run in holding))
     found = [moment for run in chosen if (moment := _moment(film, int(first[run]), int(last[run]))) is not None]
-    return found or _word_moments(film, wanted=wanted)
+    return _allowed(film, found or _word_moments(film, wanted=wanted))
 
 
 def signal_moments(film: Film, *, wanted: int, anchors: Sequence[float] = ()) -> list[Moment]:
@@ -83,7 +84,17 @@ def signal_moments(film: Film, *, wanted: int, anchors: Sequence[float] = ()) ->
         times = _between_words(gaps, start, end, limits)
         if times is not None:
             found.append(_with_sentences(film, times, peak))
-    return found
+    return _allowed(film, found)
+
+
+def _allowed(film: Film, found: Sequence[Moment]) -> list[Moment]:
+    """Without what touches an excluded range, and without what is not about the topic."""
+    return [
+        moment
+        for moment in found
+        if not left_out(moment.start, moment.end, film.excluded)
+        and (not film.topic or bool((film.about[moment.first : moment.last + 1] >= ABOUT).any()))
+    ]
 
 
 def _runs(film: Film) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
@@ -96,6 +107,9 @@ def _runs(film: Film) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
     said = np.concatenate([[0.0], np.cumsum(spoken)])
     worth = np.concatenate([[0.0], np.cumsum(spoken * film.values)])
     turned = np.concatenate([[0.0], np.cumsum(film.turns)])
+    out = [left_out(one.start, one.end, film.excluded) for one in film.sentences]
+    unwanted = np.concatenate([[0], np.cumsum(out)])
+    wanted = np.concatenate([[0], np.cumsum(film.about >= ABOUT)])
     ideal = (film.limits.shortest * film.limits.longest) ** 0.5
     best = film.values.copy()
     found: list[tuple[NDArray[np.int64], NDArray[np.int64], Floats]] = []
@@ -108,6 +122,7 @@ def _runs(film: Film) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
             break
         roomy = highs[last + 1] - lows[first]
         fits = (core <= film.limits.longest) & (roomy >= film.limits.shortest)
+        fits &= (unwanted[last + 1] == unwanted[first]) & (wanted[last + 1] > wanted[first])
         a, b, length = first[fits], last[fits], np.maximum(core[fits], 1e-3)
         talk = said[b + 1] - said[a]
         score = (

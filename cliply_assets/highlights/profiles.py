@@ -59,6 +59,7 @@ _TALKING_PARTS = {
     "room": 1.2,
     "picture": 0.3,
     "audience": 1.5,
+    "topic": 4.0,
 }
 _SHOWING_PARTS = {
     "hook": 0.8,
@@ -70,6 +71,7 @@ _SHOWING_PARTS = {
     "room": 2.0,
     "picture": 2.0,
     "audience": 2.0,
+    "topic": 4.0,
 }
 SUBSCORE_WEIGHTS: dict[str, dict[str, float]] = {
     "talk": _TALKING_PARTS,

@@ -48,6 +48,7 @@ def judge(film: Film, moment: Moment) -> dict[str, Part]:
         "room": _room(film, moment),
         "picture": _picture(film, moment),
         "audience": _audience(film, moment),
+        "topic": _topic(film, moment) if spoken and film.topic else none,
     }
 
 
@@ -250,6 +251,17 @@ def _picture(film: Film, moment: Moment) -> Part:
     if parts.get("faces", 0.0) > 0.5:
         reasons.append((0.15, "A face is close and lively."))
     return Part(value=float(np.mean(list(parts.values()))), reasons=tuple(reasons))
+
+
+def _topic(film: Film, moment: Moment) -> Part:
+    """How much of it is about what the user asked for."""
+    about = film.about[moment.first : moment.last + 1]
+    best = moment.first + int(np.argmax(about))
+    value = float(0.6 * about.max() + 0.4 * about.mean())
+    return Part(
+        value=value,
+        reasons=((2.0 * value, f"It is about “{quote(film.topic)}”: “{quote(film.sentences[best].text)}”."),),
+    )
 
 
 def _audience(film: Film, moment: Moment) -> Part:

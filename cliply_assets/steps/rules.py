@@ -78,7 +78,7 @@ STEPS: Mapping[str, StepRules] = _by_name(
         max_attempts=3,
         backoff_seconds=10.0,
         deadline_seconds=180.0,
-        settings=("clips", "min_seconds", "max_seconds", "language"),
+        settings=("clips", "min_seconds", "max_seconds", "language", "profile", "topic", "exclude"),
     ),
     StepRules(
         name="renders",

@@ -12,6 +12,7 @@ from cliply_resources.documents.transcript import Word
 __all__ = [
     "ASPECTS",
     "CAPTION_STYLES",
+    "PROFILES",
     "CameraMove",
     "CaptionPlan",
     "ClipSettings",
@@ -21,6 +22,7 @@ __all__ = [
 ]
 
 Aspect = Literal["9:16", "1:1", "4:5", "16:9"]
+Profile = Literal["talk", "podcast", "interview", "gaming", "event", "music", "picture"]
 CaptionStyle = Literal["highlight_word", "karaoke", "pop_in", "typewriter", "bounce", "none"]
 
 ASPECTS: dict[str, tuple[int, int]] = {
@@ -30,6 +32,9 @@ ASPECTS: dict[str, tuple[int, int]] = {
     "16:9": (1920, 1080),
 }
 """Output pixels of each aspect ratio; 1080 wide at least."""
+
+PROFILES = ("talk", "podcast", "interview", "gaming", "event", "music", "picture")
+"""Kinds of film, which weigh the signals differently."""
 
 CAPTION_STYLES = ("highlight_word", "karaoke", "pop_in", "typewriter", "bounce", "none")
 
@@ -47,6 +52,12 @@ class UploadSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """ISO 639-1; `None` lets the engine find out."""
     transcript: str | None = None
     """Object key of a transcript that the user brought."""
+    profile: Profile | UnsetType = UNSET
+    """What kind of film it is; absent lets the signals tell."""
+    topic: str | UnsetType = UNSET
+    """What every clip is to be about, in the user's words."""
+    exclude: tuple[Span, ...] | UnsetType = UNSET
+    """Ranges of the film, in seconds, that no clip may touch."""
     brand: BrandKit | UnsetType = UNSET
     """The kit as it was when the upload was asked for. Absent where there is none, so that such settings keep their digest."""
 
