@@ -135,6 +135,8 @@ class Settings(PlatformSettings):
     """Accounts from one network address."""
     mails_per_hour: int = Field(default=5, ge=1)
     """Mails that can be asked for from one network address, and that one mailbox can be made to receive."""
+    renders_per_hour: int = Field(default=200, ge=1)
+    """Requests to render clips again, of one user; each may name up to a batch of clips."""
     user_requests_per_minute: int = Field(default=100, ge=1)
     workspace_requests_per_minute: int = Field(default=1000, ge=1)
 

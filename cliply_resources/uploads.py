@@ -18,11 +18,14 @@ from cliply_resources.documents import UploadSettings
 from cliply_resources.errors import CallerError, NotFound
 
 __all__ = [
+    "ASIDE_STEPS",
+    "INGEST_STEPS",
     "StepFact",
     "UploadState",
     "attempt_of",
     "check_settings",
     "claim_upload",
+    "clips_to_purge",
     "derive_state",
     "find_or_create_file_upload",
     "find_or_create_url_upload",
@@ -130,6 +133,14 @@ def uploads_to_tidy(database: Database, *, links_ended_before: datetime, most: i
     query = sa.text("SELECT * FROM app.uploads_to_tidy(:before, :most)")
     with database.across() as session:
         rows = session.execute(query, {"before": links_ended_before, "most": most}).all()
+    return [(row[0], row[1]) for row in rows]
+
+
+def clips_to_purge(database: Database, *, deleted_before: datetime, most: int) -> list[tuple[UUID, UUID]]:
+    """Workspace and clip ids of clips that were deleted before that moment and whose files are still stored, over all workspaces."""
+    query = sa.text("SELECT * FROM app.clips_to_purge(:before, :most)")
+    with database.across() as session:
+        rows = session.execute(query, {"before": deleted_before, "most": most}).all()
     return [(row[0], row[1]) for row in rows]
 
 

@@ -1,4 +1,4 @@
-"""Deletes what came through signed links and nobody took: unconfirmed uploads, and the stored objects of deleted ones."""
+"""Deletes what came through signed links and nobody took: unconfirmed uploads, and the stored objects of deleted uploads and clips."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
@@ -6,16 +6,17 @@ from typing import NamedTuple
 from uuid import UUID
 
 import dagster as dg
+import sqlalchemy as sa
 
 from cliply_assets.pipeline import Pipeline
 from cliply_resources.database import Database
-from cliply_resources.database.models import Upload
+from cliply_resources.database.models import Clip, Upload
 from cliply_resources.settings import get_settings
 from cliply_resources.storage import Storage
 from cliply_resources.storage.keys import incoming_key, workspace_prefix
-from cliply_resources.uploads import uploads_to_tidy
+from cliply_resources.uploads import clips_to_purge, uploads_to_tidy
 
-__all__ = ["Leftover", "Tidying", "tidy_upload", "tidy_uploads", "tidy_uploads_hourly", "what_to_delete"]
+__all__ = ["Leftover", "Tidying", "purge_clip", "tidy_upload", "tidy_uploads", "tidy_uploads_hourly", "what_to_delete"]
 
 BATCH = 200
 """Uploads tidied up by one tick at most; the next one takes the rest."""
@@ -48,7 +49,7 @@ def what_to_delete(upload: Leftover, *, now: datetime, keep: timedelta) -> Tidyi
     """What of an upload is to go now; nothing before `keep` has passed since its link's end.
 
     * never confirmed: everything, the row too
-    * deleted by its owner: source and analyses; the row stays, since clips and the audit log name it
+    * deleted by its owner: source, analyses and (`purge_clip`) clips; the rows stay, since the audit log names them
     * confirmed: what was put through the link after the confirmation
     """
     if now - upload.incoming_until < keep:
@@ -92,9 +93,32 @@ def tidy_upload(
             storage.delete_prefix(prefix)
         if due.row:
             session.delete(row)
-        else:
-            row.incoming_until = None
+            return True
+        if row.deleted_at is not None:
+            for clip in session.scalars(_unpurged(workspace_id).where(Clip.upload_id == upload_id)):
+                _purge(storage, clip, now)
+        row.incoming_until = None
     return True
+
+
+def purge_clip(database: Database, storage: Storage, workspace_id: UUID, clip_id: UUID, *, now: datetime) -> bool:
+    """Deletes the files of a deleted clip in all its versions; true where there was something to do. Safe to repeat."""
+    with database.pipeline(workspace_id) as session:
+        query = _unpurged(workspace_id).where(Clip.id == clip_id, Clip.deleted_at.is_not(None))
+        clip = session.scalar(query.with_for_update())
+        if clip is None:
+            return False
+        _purge(storage, clip, now)
+    return True
+
+
+def _unpurged(workspace_id: UUID) -> sa.Select[Clip]:
+    return sa.select(Clip).where(Clip.workspace_id == workspace_id, Clip.purged_at.is_(None))
+
+
+def _purge(storage: Storage, clip: Clip, now: datetime) -> None:
+    storage.delete_prefix(f"{workspace_prefix(clip.workspace_id)}/clips/{clip.id}")
+    clip.purged_at = now
 
 
 @dg.op(description="Deletes uploads that were never confirmed, and stored objects that nobody needs any more.")
@@ -104,7 +128,9 @@ def tidy_up(context: dg.OpExecutionContext, pipeline: Pipeline) -> int:
     database, storage = pipeline.database(), pipeline.storage()
     due = uploads_to_tidy(database, links_ended_before=now - keep, most=BATCH)
     done = sum(tidy_upload(database, storage, *ids, now=now, keep=keep) for ids in due)
-    context.log.info(f"{done} uploads were tidied up after.")
+    clips = clips_to_purge(database, deleted_before=now - keep, most=BATCH)
+    purged = sum(purge_clip(database, storage, *ids, now=now) for ids in clips)
+    context.log.info(f"{done} uploads were tidied up after, and the files of {purged} deleted clips went.")
     return done
 
 

@@ -7,7 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from sqlalchemy.orm import Session
 
-from cliply_api.auth.guards import may
+from cliply_api.auth.guards import limit, may
 from cliply_api.auth.principal import Principal
 from cliply_api.clips import examples, rerenders
 from cliply_api.clips.schemas import NewRender, NewRenders, RerendersView, RerenderView
@@ -18,10 +18,12 @@ from cliply_resources.storage import Storage
 
 __all__ = ["rerender_handlers"]
 
+RENDERS = limit("renders", "renders_per_hour", 3600, by="user", of_what="requests to render again")
+
 
 @post(
     "/{clip_id:uuid}/rerender",
-    guards=[may("clip.render")],
+    guards=[may("clip.render"), RENDERS],
     status_code=202,
     opt=IDEMPOTENT
     | {
@@ -52,7 +54,7 @@ def rerender_clip(
 
 @post(
     "/batch/rerender",
-    guards=[may("clip.render")],
+    guards=[may("clip.render"), RENDERS],
     status_code=202,
     opt=IDEMPOTENT
     | {

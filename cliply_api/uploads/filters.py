@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 import sqlalchemy as sa
 from litestar.params import QueryParameter
 
+from cliply_api.uploads.schemas import State
+from cliply_api.uploads.states import state_column
 from cliply_resources.database.models import Upload, UploadStep
 
 __all__ = ["UploadFilter", "provide_filter"]
@@ -22,11 +24,18 @@ class UploadFilter:
     cancelled: bool | None = None
     paused: bool | None = None
     failed: bool | None = None
+    state: State | None = None
+    deleted: bool = False
     created_after: datetime | None = None
     created_before: datetime | None = None
 
     def of(self, query: sa.Select[Any]) -> sa.Select[Any]:
         """The query, narrowed."""
+        gone = Upload.deleted_at.is_not(None)
+        # Of those that were deleted only what can still be had back.
+        query = query.where(sa.and_(gone, Upload.incoming_until.is_not(None)) if self.deleted else sa.not_(gone))
+        if self.state is not None:
+            query = query.where(state_column() == self.state)
         if self.title:
             query = query.where(Upload.title.icontains(self.title, autoescape=True))
         if self.source is not None:
@@ -57,15 +66,19 @@ def _has_failed() -> sa.ColumnElement[bool]:
     return sa.and_(sa.exists(step), Upload.retry_at.is_(None))
 
 
-def provide_filter(
+def provide_filter(  # noqa: PLR0913, PLR0917 - a query parameter each
     title: Annotated[str | None, QueryParameter(name="title", max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")] = None,
     source: Annotated[Literal["file", "url"] | None, QueryParameter(name="source")] = None,
     confirmed: Annotated[bool | None, QueryParameter(name="confirmed")] = None,
     cancelled: Annotated[bool | None, QueryParameter(name="cancelled")] = None,
     paused: Annotated[bool | None, QueryParameter(name="paused")] = None,
     failed: Annotated[bool | None, QueryParameter(name="failed")] = None,
+    in_state: Annotated[State | None, QueryParameter(name="state")] = None,
+    deleted: Annotated[bool, QueryParameter(name="deleted")] = False,
     created_after: Annotated[datetime | None, QueryParameter(name="created_after")] = None,
     created_before: Annotated[datetime | None, QueryParameter(name="created_before")] = None,
 ) -> UploadFilter:
     """The dependency `wanted`."""
-    return UploadFilter(title, source, confirmed, cancelled, paused, failed, created_after, created_before)
+    return UploadFilter(
+        title, source, confirmed, cancelled, paused, failed, in_state, deleted, created_after, created_before
+    )

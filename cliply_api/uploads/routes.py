@@ -191,8 +191,27 @@ def remove(
     facts: NamedDependency[RequestFacts],
     upload_id: FromPath[UUID],
 ) -> None:
-    """It is gone from every list at once, and work on it ends. Source and analyses are deleted from the storage a day later."""
+    """It is gone from every list at once, and work on it ends. For a day it can be restored; then its files are deleted."""
     wishes.remove(session, principal, facts, upload_id)
+
+
+@post(
+    "/{upload_id:uuid}/restore",
+    guards=[may("upload.delete")],
+    opt=IDEMPOTENT | {"examples": {200: UPLOAD}},
+    operation_id="RestoreUpload",
+    summary="Have a deleted upload back",
+    status_code=200,
+    sync_to_thread=True,
+)
+def restore(
+    session: NamedDependency[Session],
+    principal: NamedDependency[Principal],
+    facts: NamedDependency[RequestFacts],
+    upload_id: FromPath[UUID],
+) -> UploadView:
+    """With its clips, within a day; `GET /api/uploads?deleted=true` lists what can be had back. Retry goes on with its work."""
+    return wishes.restore(session, principal, facts, upload_id)
 
 
 @post(
@@ -383,6 +402,7 @@ HANDLERS: list[Any] = [
     list_uploads,
     read,
     remove,
+    restore,
     cancel,
     pause,
     resume,

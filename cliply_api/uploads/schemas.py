@@ -30,6 +30,7 @@ __all__ = [
     "Report",
     "SignalsView",
     "SignedParts",
+    "State",
     "StepUsage",
     "StepView",
     "TranscriptView",
@@ -129,6 +130,7 @@ class UploadView(View, kw_only=True):
     created_at: datetime
     completed_at: datetime | None = None
     """When its clips were made; nothing while there is something to do."""
+    deleted_at: datetime | None = None
 
 
 class PartView(View, kw_only=True):

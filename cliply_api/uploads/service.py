@@ -194,7 +194,7 @@ def detail(session: Session, principal: Principal, upload_id: UUID) -> UploadDet
 
 def list_uploads(session: Session, principal: Principal, page: PageRequest, wanted: UploadFilter) -> Page[UploadView]:
     """The newest first. Four statements, however many uploads there are."""
-    query = wanted.of(sa.select(Upload).where(Upload.workspace_id == principal.workspace, Upload.deleted_at.is_(None)))
+    query = wanted.of(sa.select(Upload).where(Upload.workspace_id == principal.workspace))
     total = session.scalar(sa.select(sa.func.count()).select_from(query.subquery())) or 0
     query = query.order_by(Upload.created_at.desc(), Upload.id.desc()).limit(page.limit)
     after = page.after(datetime, UUID)

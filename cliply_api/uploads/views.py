@@ -86,6 +86,7 @@ def upload_view(upload: Upload, rows: UploadRows) -> UploadView:
         ),
         created_at=upload.created_at,
         completed_at=upload.completed_at,
+        deleted_at=upload.deleted_at,
     )
 
 

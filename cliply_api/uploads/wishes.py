@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from cliply_api.auth.principal import Principal
@@ -13,9 +15,9 @@ from cliply_api.uploads.views import FINISHED, UploadRows, rows_of, upload_view
 from cliply_api.web.audit import audit
 from cliply_api.web.facts import RequestFacts
 from cliply_resources.database.models import Upload, UploadStep
-from cliply_resources.errors import Conflict
+from cliply_resources.errors import Conflict, NotFound
 
-__all__ = ["at_work", "cancel", "check_retry", "pause", "remove", "resume", "retry"]
+__all__ = ["at_work", "cancel", "check_retry", "pause", "remove", "restore", "resume", "retry"]
 
 LAST_STEP = "renders"
 OVER = {"review", "completed", "failed"}
@@ -68,11 +70,39 @@ def retry(session: Session, principal: Principal, facts: RequestFacts, upload_id
 
 
 def remove(session: Session, principal: Principal, facts: RequestFacts, upload_id: UUID) -> None:
-    """Nobody sees it any more, and work on it ends; its source and analyses are deleted a day later."""
+    """Nobody sees it any more, and work on it ends; a day later its source, analyses and clips are deleted, and it cannot be had back."""
     row = find(session, principal, upload_id, lock=True)
     row.deleted_at = row.incoming_until = datetime.now(UTC)
     row.cancelled_at = row.cancelled_at or row.deleted_at
     audit(session, principal, facts, "upload.deleted", subject=str(row.id), title=row.title)
+
+
+def restore(session: Session, principal: Principal, facts: RequestFacts, upload_id: UUID) -> UploadView:
+    """It is as it was, as long as nothing of it was deleted from the storage; work that was stopped goes on with `retry`.
+
+    Raises:
+        NotFound: there is no such upload that can be had back.
+        Conflict: the same film with the same settings was given again since.
+    """
+    query = sa.select(Upload).where(
+        Upload.workspace_id == principal.workspace,
+        Upload.id == upload_id,
+        Upload.deleted_at.is_not(None),
+        Upload.incoming_until.is_not(None),
+    )
+    row = session.scalar(query.with_for_update())
+    if row is None:
+        raise NotFound("There is no deleted upload that could be had back.")
+    try:
+        with session.begin_nested():
+            if row.cancelled_at == row.deleted_at:
+                row.cancelled_at = None
+            row.deleted_at = None
+            session.flush()
+    except IntegrityError as error:
+        raise Conflict("The same film with the same settings was given again since; that upload is the one.") from error
+    audit(session, principal, facts, "upload.restored", subject=str(row.id), title=row.title)
+    return _changed(session, row, rows_of(session, principal.workspace, [row.id])[row.id])
 
 
 def check_retry(row: Upload, steps: Sequence[UploadStep], now: datetime) -> None:

@@ -111,12 +111,12 @@ class Upload(Base):
     """How often it was asked for: the first time, and each retry and resumption."""
     retry_at: Mapped[datetime | None]
     """Since when it waits to be started again; the first step of the new run clears it."""
-    started_attempt: Mapped[int] = mapped_column(server_default="0")
-    """The newest attempt that a run was asked for; while it is below `attempt`, the upload waits for one."""
     part_size: Mapped[int | None] = mapped_column(BigInteger)
     """Bytes of each part but the last; nothing where the film is put in one piece."""
     multipart_id: Mapped[str | None]
     """The storage's name for the parts that are being received; nothing before the first and after the last."""
+    started_attempt: Mapped[int] = mapped_column(server_default="0")
+    """The newest attempt that a run was asked for; while it is below `attempt`, the upload waits for one."""
     expired_at: Mapped[datetime | None]
     """When its source and intermediate objects were deleted; work on it afterwards makes new ones."""
     forgotten_at: Mapped[datetime | None]
@@ -199,6 +199,8 @@ class Clip(Base):
     cut_start_s: Mapped[float | None]
     cut_end_s: Mapped[float | None]
     """Where people moved the cut to; nothing: it is as proposed."""
+    purged_at: Mapped[datetime | None]
+    """When the stored files of a deleted clip went."""
 
     @property
     def span(self) -> Span:
