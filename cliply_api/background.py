@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from cliply_api.identity.mailing import send_due_mails
+from cliply_api.web.idempotency import settle_later
 from cliply_resources.database import Database
 from cliply_resources.errors import CliplyError
 from cliply_resources.mail import Mailer
@@ -30,6 +31,7 @@ async def housekeeping(database: Database, mailer: Mailer, settings: Settings) -
     while True:
         try:
             await to_thread.run_sync(send_due_mails, database, mailer, settings)
+            await to_thread.run_sync(settle_later)
             if since_sweep >= SWEEP_SECONDS:
                 await to_thread.run_sync(_sweep, database, settings)
                 since_sweep = 0.0

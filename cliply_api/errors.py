@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from cliply_api.web.facts import facts_of
 from cliply_api.web.responses import ApiResponse
+from cliply_resources.database.patience import what_passes
 from cliply_resources.errors import (
     CallerError,
     CliplyError,
@@ -200,6 +201,8 @@ def _judge(error: BaseException) -> tuple[int, ErrorBody, dict[str, str]]:
         return _judge_ours(error)
     if isinstance(error, HTTPException):
         return _judge_http(error)
+    if isinstance(error, DBAPIError) and (passing := what_passes(error)) is not None:
+        return _judge_ours(passing)
     if isinstance(error, DBAPIError) and (found := _judge_database(error)) is not None:
         return found
     log.error("unforeseen", exc_info=error)

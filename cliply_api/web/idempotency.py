@@ -14,6 +14,7 @@ was undone. Keys belong to a user (or API token) in a workspace and are forgotte
 """
 
 import hashlib
+from collections import deque
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -37,7 +38,7 @@ from cliply_resources.database import Database
 from cliply_resources.database.identity import AccountIdempotencyKey, IdempotencyKey
 from cliply_resources.errors import CallerError, TryLater
 
-__all__ = ["HEADER", "IDEMPOTENT", "Claim", "Idempotency"]
+__all__ = ["HEADER", "IDEMPOTENT", "Claim", "Idempotency", "settle_later"]
 
 HEADER = "Idempotency-Key"
 IDEMPOTENT = {"idempotent": True}
@@ -50,6 +51,7 @@ NOT_KEPT = {401, 403, 429, 502, 503, 504}
 """Refused before anything was done, or undone: trying again may well succeed."""
 
 log = structlog.get_logger("cliply_api.idempotency")
+_UNSETTLED: deque[tuple["Claim", bool, int, dict[str, str], bytes]] = deque(maxlen=1000)
 
 
 @dataclass(frozen=True)
@@ -166,8 +168,15 @@ def _settle(claim: Claim, entered: bool, status: int, headers: dict[str, str], b
         else:
             claim.release()
     except TryLater as failure:
-        # The answer is out already. The claim is taken over after a minute.
+        # The answer is out already. Should this process end before the database is back, the claim is taken over after a minute.
         log.warning("an idempotency key could not be settled", reason=str(failure))
+        _UNSETTLED.append((claim, entered, status, headers, body))
+
+
+def settle_later() -> None:
+    """Settles what could not be settled while the database was away; what still cannot be is kept."""
+    for _ in range(len(_UNSETTLED)):
+        _settle(*_UNSETTLED.popleft())
 
 
 def _place(scope: Scope, who: Principal) -> UUID | None:

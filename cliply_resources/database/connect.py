@@ -26,10 +26,11 @@ from sqlalchemy.orm import Session, SessionTransaction
 
 from cliply_resources.database.embedded import SUPERUSER, EmbeddedPostgres
 from cliply_resources.database.migrate import libpq_url, migrate, migrations, pending
+from cliply_resources.database.patience import LOST, Absence, connect_in_haste, what_passes
 from cliply_resources.errors import ToolMissing, TryLater
 from cliply_resources.settings import Settings
 
-__all__ = ["API", "DAGSTER", "IDENTITY", "PIPELINE", "Database", "Notice"]
+__all__ = ["API", "DAGSTER", "IDENTITY", "PIPELINE", "Database", "Notice", "lock_key"]
 
 PIPELINE = "cliply_pipeline"
 API = "cliply_api"
@@ -39,21 +40,21 @@ DAGSTER = "cliply_dagster"
 CONNECT_SECONDS = 10.0
 """A server that restarts after a crash is back within a second or two; nobody should wait much longer for an error."""
 RETRY_SECONDS = 0.05
+HASTY = frozenset({API, IDENTITY})
+"""Roles whose transactions somebody waits for at a browser; they fail fast, see `patience.py`."""
 POOL_SIZE = 4
 POOL_OVERFLOW = 12
-POOL_WAIT_SECONDS = 10.0
+POOL_WAIT_SECONDS = {PIPELINE: 10.0, API: 5.0, IDENTITY: 5.0}
 
 SESSION_OPTIONS = {
     PIPELINE: "-c lock_timeout=30s -c idle_in_transaction_session_timeout=10min",
-    API: "-c lock_timeout=10s -c idle_in_transaction_session_timeout=30s",
-    IDENTITY: "-c lock_timeout=10s -c idle_in_transaction_session_timeout=30s",
+    API: "-c lock_timeout=5s -c idle_in_transaction_session_timeout=30s",
+    IDENTITY: "-c lock_timeout=5s -c idle_in_transaction_session_timeout=30s",
 }
 """Work that waits longer than this for a lock, or sits in an open transaction, is stuck; it must not hold up the others."""
 
 BIND_WORKSPACE = text("SELECT set_config('app.workspace_id', :workspace, true)")
 
-PASSING_STATES = frozenset({"40001", "40P01", "53300", "55P03", "57P01", "57P02", "57P03", "57P05", "25P03"})
-"""Serialization, deadlock, too many clients, lock timeout, shutdowns, and our own idle timeouts."""
 HOPELESS = ("password authentication failed", "no pg_hba.conf entry", "permission denied", "is not permitted to log in")
 
 
@@ -144,6 +145,7 @@ class Database:
         self._engines: dict[str, Engine] = {}
         self._guard = threading.Lock()
         self._process = os.getpid()
+        self._absence = Absence()
         self.applied: tuple[str, ...] = ()
         """The migrations that opening this database has just applied."""
 
@@ -238,7 +240,7 @@ class Database:
 
         Raises `TryLater` when the connection, and with it the lock, was lost while the block ran.
         """
-        key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
+        key = lock_key(name)
         connection = self._connected_as(API, autocommit=True)
         try:
             taken = _take(connection, key, wait_seconds)
@@ -265,6 +267,8 @@ class Database:
     @contextlib.contextmanager
     def _session(self, role: str, workspace_id: UUID | None) -> Iterator[Session]:
         facts = {"workspace": workspace_id}
+        if role in HASTY:
+            self._absence.check()
         engine = self._engine(role)
         with _as_try_later(), WorkspaceSession(engine, info=facts, expire_on_commit=False) as session, session.begin():
             yield session
@@ -278,13 +282,19 @@ class Database:
             if role not in self._engines:
                 self._engines[role] = create_engine(
                     "postgresql+psycopg://",
-                    creator=lambda: self._connected_as(role),
+                    creator=lambda: self._connected_in_haste(role) if role in HASTY else self._connected_as(role),
                     pool_size=POOL_SIZE,
                     max_overflow=POOL_OVERFLOW,
-                    pool_timeout=POOL_WAIT_SECONDS,
+                    pool_timeout=POOL_WAIT_SECONDS[role],
                     pool_pre_ping=True,
                 )
             return self._engines[role]
+
+    def _connected_in_haste(self, role: str) -> psycopg.Connection:
+        """A new connection now or not at all."""
+        parameters = self._server.parameters(role)
+        options = f"{parameters.get('options') or ''} {SESSION_OPTIONS[role]}".strip()
+        return connect_in_haste(parameters | {"options": options}, self._absence)
 
     def _connected_as(self, role: str, *, autocommit: bool = False) -> psycopg.Connection:
         """A new connection; waits a little for a server that is starting, and starts ours if it is down."""
@@ -333,13 +343,18 @@ class Database:
             _create_database(self._server.administrator("postgres"), name, owner=None)
 
 
+def lock_key(name: str) -> int:
+    """The number by which Postgres knows the advisory lock of this name."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
+
+
 def _connected(parameters: Mapping[str, Any], *, autocommit: bool = False) -> psycopg.Connection:
     named = {"application_name": f"cliply {os.getpid()}", "connect_timeout": 10, **parameters}
     return psycopg.connect(autocommit=autocommit, **named)
 
 
 @contextlib.contextmanager
-def _as_try_later(message: str = "The database went away in the middle of a transaction.") -> Iterator[None]:
+def _as_try_later(message: str = LOST) -> Iterator[None]:
     """Turns what passes by itself into `TryLater`; everything else stays what it is."""
     try:
         yield
@@ -348,12 +363,10 @@ def _as_try_later(message: str = "The database went away in the middle of a tran
             "All connections to the database are in use. Try again in a moment.", retry_after=1.0
         ) from failure
     except DBAPIError as failure:
-        state = getattr(failure.orig, "sqlstate", None)
-        if not (failure.connection_invalidated or state in PASSING_STATES):
+        passing = what_passes(failure, message)
+        if passing is None:
             raise
-        if state in {"40001", "40P01", "55P03"}:
-            message = "Somebody else is changing the same rows."
-        raise TryLater(f"{message} Try again.", retry_after=1.0) from failure
+        raise passing from failure
     except psycopg.OperationalError as failure:
         raise TryLater(f"{message} Try again.", retry_after=1.0) from failure
 
