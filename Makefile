@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo up openapi test test-ml check format bench eval lock clean
+.PHONY: help demo up openapi test test-ml check format bench fuzz eval lock clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -45,6 +45,9 @@ bench: $(READY) ## Measure speed and memory; prints ratios of one run as JSON
 
 eval: $(READY) ## Measure how good the clips are; FILMS=cut,walk for some films; prints JSON
 	@$(BIN)/python tests/eval/run.py $(if $(FILMS),--films $(FILMS))
+
+fuzz: $(READY) ## Send REQUESTS=10000 made-up requests to the REST API; prints one JSON document
+	@$(BIN)/python tests/bench/fuzz_api.py --requests $(or $(REQUESTS),10000) $(if $(SEED),--seed $(SEED))
 
 lock: $(READY) ## Resolve the dependencies anew into the lock files
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \

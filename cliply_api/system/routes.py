@@ -13,6 +13,7 @@ from cliply_api.web.responses import ApiResponse
 __all__ = ["routes"]
 
 READY = {"ready": True, "checks": [{"name": "database", "ok": True, "detail": "answers in 1 ms"}]}
+NOT_READY = {"ready": False, "checks": [{"name": "database", "ok": False, "detail": "The database cannot be reached."}]}
 
 
 @get(
@@ -31,7 +32,7 @@ def health() -> Health:
 @get(
     "/readyz",
     guards=[public()],
-    opt={"examples": {200: READY}},
+    opt={"examples": {200: READY, 503: NOT_READY}, "answers": {503: "Readiness"}},
     operation_id="GetReadiness",
     summary="Whether everything works, and what does not",
     sync_to_thread=True,

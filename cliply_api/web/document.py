@@ -83,9 +83,9 @@ def build_document(app: Litestar, config: OpenAPIConfig) -> dict[str, Any]:
     generator.on_app_init(AppConfig(openapi_config=config))
     for route in app.routes:
         generator.receive_route(route)
-    document: dict[str, Any] = json.loads(
-        PAGE_NAME.sub(r"PageOf\1", json.dumps(generator.provide_openapi_schema(), default=str))
-    )
+    written = json.dumps(generator.provide_openapi_schema(), default=str)
+    # The generator says `oneOf` for every union, but 3 is an integer and a number, too.
+    document: dict[str, Any] = json.loads(PAGE_NAME.sub(r"PageOf\1", written).replace('"oneOf"', '"anyOf"'))
     schemas = document["components"].setdefault("schemas", {})
     schemas.update(_error_schemas())
     for incoming in _incoming(RequestBody):
@@ -97,7 +97,7 @@ def build_document(app: Litestar, config: OpenAPIConfig) -> dict[str, Any]:
                 for method in handler.http_methods:
                     operation = document["paths"].get(route.path_format, {}).get(method.lower())
                     if operation is not None:
-                        _complete(operation, method, handler, schemas, has_path=bool(route.path_parameters))
+                        _complete(operation, method, handler, schemas, route.path_format)
     return document
 
 
@@ -107,13 +107,15 @@ def _incoming(base: type[Any]) -> set[str]:
     return {kind.__name__ for kind in kinds}.union(*(_incoming(kind) for kind in kinds))
 
 
-def _complete(operation: dict[str, Any], method: str, handler: Any, schemas: dict[str, Any], *, has_path: bool) -> None:
+def _complete(operation: dict[str, Any], method: str, handler: Any, schemas: dict[str, Any], path: str) -> None:
+    has_path = "{" in path
     requirement = requirement_of(handler) or Requirement("signed_in")
     responses = operation.setdefault("responses", {})
     wanted = {400, 429, 500, 503} if method != "GET" or operation.get("parameters") else {429, 500, 503}
     if requirement.kind != "public":
         wanted |= {401, 403}
-    if requirement.kind == "permission" or has_path:
+    # What a body names may be as unknown as what the path names.
+    if requirement.kind == "permission" or has_path or (requirement.kind != "public" and method != "GET"):
         wanted |= {404}
     if method in {"POST", "PUT", "PATCH", "DELETE"}:
         wanted |= {409, 413, 422}
@@ -121,24 +123,37 @@ def _complete(operation: dict[str, Any], method: str, handler: Any, schemas: dic
         wanted |= {401}
     for status in sorted(wanted | ({400} if has_path else set())):
         responses[str(status)] = _error_response(status)
+    for status, name in (handler.opt.get("answers") or {}).items():
+        body = {"schema": {"$ref": f"#/components/schemas/{name}"}}
+        responses[str(status)] = {**responses[str(status)], "content": {"application/json": body}}
     if requirement.kind == "public":
         operation["security"] = []
     else:
         operation["security"] = [{"bearer": []}, {"cookie": []}]
+    _add_headers(operation, requirement, handler, names_workspace="{workspace_id}" in path)
+    _exemplify(operation, handler, schemas)
+
+
+def _add_headers(operation: dict[str, Any], requirement: Requirement, handler: Any, *, names_workspace: bool) -> None:
     if requirement.permission is not None:
         operation["x-permission"] = requirement.permission
         note = f"Needs the permission `{requirement.permission}`."
         operation["description"] = f"{operation.get('description', '')}\n\n{note}".strip()
-        operation.setdefault("parameters", []).append(_header(WORKSPACE_HEADER, {"type": "string", "format": "uuid"}))
+        if not names_workspace:
+            operation.setdefault("parameters", []).append(
+                _header(WORKSPACE_HEADER, {"type": "string", "format": "uuid"})
+            )
     if handler.opt.get("idempotent"):
         operation.setdefault("parameters", []).append(
             _header(HEADER, {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH, "pattern": "^[!-~]+$"})
         )
-    _exemplify(operation, handler, schemas)
 
 
 def _exemplify(operation: dict[str, Any], handler: Any, schemas: dict[str, Any]) -> None:
-    """The handler's own examples (`opt={"examples": {"body": …, 201: …}}`), and for the rest made-up ones."""
+    """The handler's own examples (`opt={"examples": {"body": …, 201: …}}`), and for the rest made-up ones.
+
+    Where an error's answer has a body of its own kind, the handler says so as well: `opt={"answers": {503: "Readiness"}}`.
+    """
     given = handler.opt.get("examples") or {}
     if "204" in operation["responses"]:
         operation["responses"]["204"].pop("content", None)

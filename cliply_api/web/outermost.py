@@ -9,6 +9,7 @@ import uuid
 from typing import Any
 
 import structlog
+from litestar import Litestar
 from litestar.datastructures import MutableScopeHeaders
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -68,6 +69,8 @@ class Outermost:
                 seen["status"] = message["status"]
                 answer = MutableScopeHeaders.from_message(message)
                 answer["X-Request-Id"] = facts.request_id
+                if scope.get("method") == "OPTIONS" and "Allow" in answer:
+                    answer["Allow"] = _allowed(scope["litestar_app"], str(scope.get("path_template")))
                 for name, value in self._headers.items():
                     answer.setdefault(name, value)
             await send(message)
@@ -76,6 +79,12 @@ class Outermost:
             await self.app(scope, receive, sending)
         finally:
             _write_line(scope, facts, seen["status"], time.perf_counter() - begun)
+
+
+def _allowed(app: Litestar, path: str) -> str:
+    """All methods of an address; the framework's own answer names those of one handler only."""
+    found = {method for route in app.routes if route.path_format == path for method in getattr(route, "methods", ())}
+    return ", ".join(sorted({*found, "OPTIONS"}))
 
 
 def _request_id(given: bytes) -> str:
