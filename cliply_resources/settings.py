@@ -38,8 +38,10 @@ class Settings(PlatformSettings):
     """A post that could not be published so long after it was due is missed."""
     publish_threads: int = Field(default=16, ge=1)
     """Posts that one publisher works on at once."""
-    publish_lease_seconds: float = Field(default=20.0, ge=1)
-    """A publisher that is silent for so long has lost its posts to the next one."""
+    publish_lease_seconds: float = Field(default=900.0, ge=1)
+    """A publisher that hangs in one call for so long has lost its post to the next one; longer than any call may take."""
+    publish_takeover_seconds: float = Field(default=5.0, gt=0)
+    """A post whose publisher has died is taken over within so long."""
 
     max_duration_seconds: float = 4 * 3600
     max_width: int = 4096

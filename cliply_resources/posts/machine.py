@@ -149,7 +149,7 @@ def after_step(standing: Standing, kind: StepKind, result: StepResult, *, over: 
         intent = "applied" if result.committed else "not_applied"
         state = "confirming" if result.committed else "prepared"
     elif kind is StepKind.CONFIRM:
-        state = "confirming"
+        state = "published" if standing.state == "published" else "confirming"
     if state == "confirming" and result.published is not None and result.published.live:
         state = "published"
     elif state == "confirming" and over:
@@ -158,8 +158,9 @@ def after_step(standing: Standing, kind: StepKind, result: StepResult, *, over: 
     next_at = None if result.wait is None else now + timedelta(seconds=max(result.wait, 0.0))
     if state == "confirming" and next_at is not None and _asked_enough(standing, now):
         return _ask_person(standing, result.reason or "The platform accepted the post and has not shown it since.")
-    if state == "published" and (over or _asked_enough(standing, now)):
-        next_at = None
+    if state == "published":
+        # An id that comes late is waited for, but not for ever.
+        next_at = None if over or _asked_enough(standing, now) else next_at or now
     reason = result.reason or None if state != "published" else None
     return Move(state=state, next_at=next_at, reason=reason, intent=intent, restarts=standing.restarts)
 

@@ -1,0 +1,416 @@
+"""Rows of posts as the publisher reads and writes them: claims, intents, results. Each function is one transaction.
+
+A claim is a lease with a fencing token: `posts.lease` counts up with every claim and every change by people, and every later write
+names the number it holds. Whether a publisher lives is asked of its advisory lock, which the server takes back the moment its process
+dies; only a dead one's publishing call is ever taken to be over.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from cliply_resources.accounts import AccountAccess, park_account, read_access
+from cliply_resources.database import AccountRow, Database, PlatformSwitch, PostAttempt, PostRow
+from cliply_resources.database.connect import lock_key
+from cliply_resources.platforms.contract import Platform
+from cliply_resources.platforms.documents import (
+    PostContent,
+    Published,
+    PublishIntent,
+    PublishState,
+    Step,
+    StepKind,
+    VideoFacts,
+)
+from cliply_resources.platforms.outcomes import Outcome, PlatformTrouble
+from cliply_resources.posts.machine import FINAL, Move, PostState, Standing, is_late, missed, taken_over
+from cliply_resources.vault import Place, Vault
+
+__all__ = ["Attempted", "LeaseLost", "PostRecords", "Work", "publisher_lock"]
+
+BLOCKED_SECONDS = 1.0
+PASSING_SECONDS = 60
+"""A post of the same account that has to wait longer than this lets later ones pass."""
+SWITCHED_OFF_SECONDS = 30.0
+WAITING: tuple[PostState, ...] = ("due", "claimed", "prepared")
+DAY = timedelta(days=1)
+
+
+class LeaseLost(Exception):
+    """Somebody changed the post, or took it over; nothing of what was done here counts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """A post that this publisher holds."""
+
+    workspace_id: UUID
+    post_id: UUID
+    account_id: UUID
+    upload_id: UUID | None
+    object_key: str
+    lease: int
+    revision: int
+    intent: PublishIntent
+    access: AccountAccess | None
+    """`None` where the account's sign-in is dead."""
+    dead: Outcome | None
+    """Then: why."""
+    standing: Standing
+    progress: PublishState = field(repr=False)
+    published: Published | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempted:
+    """One call and what came of it."""
+
+    step: str
+    kind: str
+    started_at: datetime
+    ended_at: datetime
+    outcome: str
+    code: str = ""
+    reason: str = ""
+    raw: str = ""
+    sent_bytes: int = 0
+
+
+def publisher_lock(worker: UUID) -> str:
+    """The name of the lock that a publisher holds for as long as it lives."""
+    return f"publisher {worker}"
+
+
+def progress_place(workspace_id: UUID, post_id: UUID) -> Place:
+    """Where a post's publish state is sealed to."""
+    return Place(workspace_id, post_id, "posts.progress")
+
+
+class PostRecords:
+    """What one publisher (`worker`) reads and writes."""
+
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        platform_named: Callable[[str], Platform],
+        *,
+        worker: UUID,
+        lease_seconds: float,
+        takeover_seconds: float,
+    ) -> None:
+        self.database = database
+        self.vault = vault
+        self._platform = platform_named
+        self._worker = worker
+        self._lease = timedelta(seconds=lease_seconds)
+        self._takeover = timedelta(seconds=takeover_seconds)
+
+    def to_wake(self, moment: datetime, at_most: int) -> list[tuple[UUID, UUID]]:
+        """Workspace and post ids to look at by then, the earliest due first."""
+        with self.database.across() as session:
+            found = session.execute(
+                sa.text("SELECT * FROM app.posts_to_wake(:moment, :most)"), {"moment": moment, "most": at_most}
+            )
+            return [(row[0], row[1]) for row in found]
+
+    def lives(self, worker: UUID) -> bool:
+        """Whether the publisher holds its lock. Of one's own: whether the connection that holds it still stands."""
+        with self.database.across() as session:
+            return not self._dead(session, worker)
+
+    def claim(self, workspace_id: UUID, post_id: UUID, now: datetime) -> Work | None:
+        """The post, to be worked on; `None` where there is nothing to do now (and the row says when there is)."""
+        with self.database.pipeline(workspace_id) as session:
+            mine = sa.select(PostRow).where(PostRow.id == post_id).with_for_update(skip_locked=True)
+            row = session.scalars(mine).one_or_none()
+            if row is None or row.wake_at is None or row.wake_at > now:
+                return None
+            standing = self._standing(row)
+            if row.worker is not None and row.worker != self._worker:
+                hung = row.lease_until is not None and row.lease_until < now and row.state != "committing"
+                if not (hung or self._dead(session, row.worker)):
+                    row.wake_at = now + self._takeover
+                    return None
+            if row.worker is not None:
+                standing = self._recovered(row, standing)
+            if self._put_off(session, row, standing, now):
+                return None
+            return self._taken(session, row, standing, now)
+
+    def intend(self, work: Work, step: Step, now: datetime) -> Work | Move:
+        """Records the intent to publish: from here on the call may be made, once. A `Move` says why not now.
+
+        Raises:
+            LeaseLost: the post was changed, cancelled or taken over.
+        """
+        with self.database.pipeline(work.workspace_id) as session:
+            # One at a time for an account: caps and order are judged under its lock.
+            account = session.get_one(AccountRow, (work.workspace_id, work.account_id), with_for_update=True)
+            held_back = self._held_back(session, work, account, now)
+            if held_back is not None:
+                return held_back
+            written = session.execute(
+                self._held(work)
+                .where(PostRow.revision == work.revision, PostRow.state.in_(("claimed", "prepared")))
+                .values(
+                    state="committing", committed_at=now, updated_at=now,
+                    lease_until=now + self._lease, wake_at=now + self._takeover,
+                )
+                .returning(PostRow.id)
+            ).one_or_none()  # fmt: skip
+            if written is None:
+                raise LeaseLost
+            session.add(
+                PostAttempt(
+                    post_id=work.post_id, lease=work.lease, revision=work.revision, step=step.name, kind=StepKind.COMMIT,
+                    handle=work.progress.handle, started_at=now,
+                )
+            )  # fmt: skip
+        return _with(work, standing=msgspec.structs.replace(work.standing, state="committing", committed_at=now))
+
+    def write(
+        self, work: Work, move: Move, *, now: datetime, progress: PublishState | None = None,
+        published: Published | None = None, attempted: Attempted | None = None, keep: bool = False,
+    ) -> Work:  # fmt: skip
+        """Writes what came of a call; `keep`: the post is worked on further.
+
+        Raises:
+            LeaseLost: the post was changed or taken over, and nothing was written.
+        """
+        published = published or work.published
+        progress = PublishState() if move.reset else progress or work.progress
+        committed_at = None if move.intent == "not_applied" else work.standing.committed_at
+        over = move.state in FINAL and move.next_at is None
+        wake_at = now + self._takeover if keep else None if over or move.state == "asking" else move.next_at or now
+        with self.database.pipeline(work.workspace_id) as session:
+            written = session.execute(
+                self._held(work)
+                .values(
+                    state=move.state, reason=move.reason, code=move.code, attempts=move.attempts, restarts=move.restarts,
+                    reauthorized=move.renew, committed_at=committed_at, handle=progress.handle, updated_at=now,
+                    progress=None if over else self.vault.seal_document(progress, progress_place(work.workspace_id, work.post_id)),
+                    worker=self._worker if keep else None, lease_until=now + self._lease if keep else None, wake_at=wake_at,
+                    **_published_values(move, published, now),
+                )
+                .returning(PostRow.id)
+            ).one_or_none()  # fmt: skip
+            if written is None:
+                raise LeaseLost
+            self._note(session, work, move, attempted, progress)
+        self._park(work, move)
+        standing = msgspec.structs.replace(
+            work.standing, state=move.state, attempts=move.attempts, restarts=move.restarts, reauthorized=move.renew,
+            committed_at=committed_at,
+        )  # fmt: skip
+        return _with(work, standing=standing, progress=progress, published=published)
+
+    def _park(self, work: Work, move: Move) -> None:
+        # By itself: an account is locked before its posts everywhere, and never after.
+        if move.park:
+            with self.database.pipeline(work.workspace_id) as session:
+                reason = move.reason or "The sign-in is no longer taken."
+                park_account(session, work.workspace_id, work.account_id, reason)
+        if move.parked_until is not None:
+            with self.database.pipeline(work.workspace_id) as session:
+                mine = sa.update(AccountRow).where(AccountRow.id == work.account_id)
+                session.execute(mine.values(parked_until=move.parked_until))
+
+    def next_of_account(self, work: Work, now: datetime) -> UUID | None:
+        """The account's next prepared post that is due; so a row of them is published without a pause."""
+        with self.database.pipeline(work.workspace_id) as session:
+            following = (
+                sa.select(PostRow.id)
+                .where(PostRow.account_id == work.account_id, PostRow.state == "prepared", PostRow.due_at <= now)
+                .order_by(PostRow.due_at, PostRow.id)
+                .limit(1)
+            )
+            found = session.scalars(following).one_or_none()
+            if found is not None:
+                session.execute(
+                    sa.update(PostRow).where(PostRow.id == found, PostRow.worker.is_(None)).values(wake_at=now)
+                )
+            return found
+
+    def _dead(self, session: Session, worker: UUID) -> bool:
+        key = lock_key(publisher_lock(worker))
+        return bool(session.execute(sa.select(sa.func.pg_try_advisory_xact_lock_shared(key))).scalar_one())
+
+    def _standing(self, row: PostRow) -> Standing:
+        return Standing(
+            state=row.state,  # type: ignore[arg-type] # the database checks it
+            due_at=row.due_at,
+            tolerance=float(row.tolerance_seconds),
+            attempts=row.attempts,
+            restarts=row.restarts,
+            reauthorized=row.reauthorized,
+            confirm_for=self._platform(row.platform).capabilities.confirm_for,
+            committed_at=row.committed_at,
+        )
+
+    def _recovered(self, row: PostRow, standing: Standing) -> Standing:
+        move = taken_over(standing)
+        row.state, row.reason = move.state, move.reason or row.reason
+        return msgspec.structs.replace(standing, state=move.state)
+
+    def _put_off(self, session: Session, row: PostRow, standing: Standing, now: datetime) -> bool:
+        """Whether there is nothing to do for this post now; then its row says so."""
+        waits = standing.state in {*WAITING, "held", "requested"}
+        if waits and is_late(standing, now):
+            move = missed(standing, row.reason or "")
+            row.state, row.reason, row.code, row.wake_at = move.state, move.reason, move.code, None
+        elif standing.state in {"held", "requested"}:
+            row.wake_at = row.due_at + timedelta(seconds=row.tolerance_seconds + 1)
+        elif waits and (off := session.get(PlatformSwitch, row.platform)) is not None:
+            row.reason, row.wake_at = off.reason, now + timedelta(seconds=SWITCHED_OFF_SECONDS)
+        elif standing.state in WAITING or standing.state in {"confirming", "unknown", "published"}:
+            return False
+        else:
+            row.wake_at = None
+        row.worker = row.lease_until = None
+        row.lease += 1
+        return True
+
+    def _taken(self, session: Session, row: PostRow, standing: Standing, now: datetime) -> Work:
+        if standing.state == "due":
+            standing = msgspec.structs.replace(standing, state="claimed")
+        access, dead = None, None
+        try:
+            access = read_access(session, self.vault, row.account_id)
+        except PlatformTrouble as error:
+            dead = error.outcome
+        row.state, row.worker, row.lease = standing.state, self._worker, row.lease + 1
+        row.lease_until, row.wake_at, row.updated_at = now + self._lease, now + self._takeover, now
+        session.flush()
+        place = progress_place(row.workspace_id, row.id)
+        sealed = row.progress
+        published = Published(remote_id=row.remote_id, url=row.url, live=row.state == "published")
+        return Work(
+            workspace_id=row.workspace_id,
+            post_id=row.id,
+            account_id=row.account_id,
+            upload_id=row.upload_id,
+            object_key=row.object_key,
+            lease=row.lease,
+            revision=row.revision,
+            intent=PublishIntent(
+                post_id=str(row.id),
+                marker=f"cliply-{row.id.hex[-12:]}",
+                content=msgspec.convert(row.content, PostContent),
+                video=msgspec.convert(row.video, VideoFacts),
+            ),
+            access=access,
+            dead=dead,
+            standing=standing,
+            progress=self.vault.open_document(sealed, place, PublishState) if sealed else PublishState(),
+            published=published if row.remote_id or row.state == "published" else None,
+        )
+
+    def _held_back(  # noqa: PLR0911 - one return for each reason to wait
+        self, session: Session, work: Work, account: AccountRow, now: datetime
+    ) -> Move | None:
+        keep = {"state": "prepared", "attempts": work.standing.attempts, "restarts": work.standing.restarts}
+        if is_late(work.standing, now):
+            return missed(work.standing)
+        if account.state != "ok":
+            return Move(state="held", reason=account.reason or f"{account.name} is not connected.")
+        off = session.get(PlatformSwitch, account.platform)
+        if off is not None:
+            return Move(next_at=now + timedelta(seconds=SWITCHED_OFF_SECONDS), reason=off.reason, **keep)  # type: ignore[arg-type]
+        until = self._cap_until(session, account, now)
+        if until is not None:
+            reason = f"{account.name} has reached its cap of posts until {until:%Y-%m-%d %H:%M} UTC."
+            if is_late(work.standing, until):
+                return missed(work.standing, reason)
+            return Move(next_at=until, reason=reason, **keep)  # type: ignore[arg-type]
+        if self._earlier(session, work, now):
+            return Move(next_at=now + timedelta(seconds=BLOCKED_SECONDS), **keep)  # type: ignore[arg-type]
+        return None
+
+    def _cap_until(self, session: Session, account: AccountRow, now: datetime) -> datetime | None:
+        if account.parked_until is not None and account.parked_until > now:
+            return account.parked_until
+        if account.posts_per_day is None and account.min_gap_seconds == 0:
+            return None
+        made = (
+            sa.select(PostAttempt.started_at)
+            .join(PostRow, sa.and_(PostRow.workspace_id == PostAttempt.workspace_id, PostRow.id == PostAttempt.post_id))
+            .where(
+                PostRow.account_id == account.id,
+                PostAttempt.kind == "commit",
+                sa.or_(PostAttempt.resolution.is_(None), PostAttempt.resolution == "applied"),
+                PostAttempt.started_at > now - DAY,
+            )
+            .order_by(PostAttempt.started_at.desc())
+        )
+        times = list(session.scalars(made))
+        if account.posts_per_day is not None and len(times) >= account.posts_per_day:
+            return times[account.posts_per_day - 1] + DAY
+        if times and times[0] + timedelta(seconds=account.min_gap_seconds) > now:
+            return times[0] + timedelta(seconds=account.min_gap_seconds)
+        return None
+
+    def _earlier(self, session: Session, work: Work, now: datetime) -> bool:
+        """Whether a post of this account comes first."""
+        before = (
+            sa.select(PostRow.id)
+            .where(
+                PostRow.account_id == work.account_id,
+                PostRow.state.in_((*WAITING, "committing")),
+                sa.tuple_(PostRow.due_at, PostRow.id) < (work.standing.due_at, work.post_id),
+                PostRow.wake_at <= now + timedelta(seconds=PASSING_SECONDS),
+            )
+            .limit(1)
+        )
+        return session.scalars(before).one_or_none() is not None
+
+    def _held(self, work: Work) -> sa.Update:
+        return sa.update(PostRow).where(
+            PostRow.id == work.post_id, PostRow.lease == work.lease, PostRow.worker == self._worker
+        )
+
+    def _note(
+        self, session: Session, work: Work, move: Move, attempted: Attempted | None, progress: PublishState
+    ) -> None:
+        """The call's row, and what it says about the open intent."""
+        intents = sa.update(PostAttempt).where(
+            PostAttempt.post_id == work.post_id,
+            PostAttempt.kind == "commit",
+            sa.or_(PostAttempt.resolution.is_(None), PostAttempt.resolution == "applied"),
+        )
+        if attempted is not None:
+            said = {
+                "outcome": attempted.outcome, "code": attempted.code, "reason": attempted.reason or None,
+                "raw": attempted.raw, "ended_at": attempted.ended_at, "handle": progress.handle,
+                "sent_bytes": attempted.sent_bytes,
+            }  # fmt: skip
+            if attempted.kind == StepKind.COMMIT:
+                session.execute(intents.values(**said))
+            else:
+                session.add(
+                    PostAttempt(
+                        post_id=work.post_id, lease=work.lease, revision=work.revision, step=attempted.step,
+                        kind=attempted.kind, started_at=attempted.started_at, **said,
+                    )
+                )  # fmt: skip
+        if move.intent is not None:
+            session.execute(intents.values(resolution=move.intent))
+
+
+def _published_values(move: Move, published: Published | None, now: datetime) -> dict[str, object]:
+    values: dict[str, object] = {}
+    if published is not None:
+        named = {"remote_id": published.remote_id, "url": published.url, "visibility": published.visibility}
+        values |= {name: value for name, value in named.items() if value is not None}
+    if move.state == "published":
+        values["published_at"] = sa.func.coalesce(PostRow.published_at, PostRow.committed_at, now)
+    return values
+
+
+def _with(work: Work, **changes: object) -> Work:
+    return replace(work, **changes)  # type: ignore[arg-type]
