@@ -32,7 +32,12 @@ __all__ = ["defs"]
 
 
 def _executor() -> dg.ExecutorDefinition:
-    """Steps side by side in forked processes: a fresh interpreter a step would cost 2 to 4 s each."""
+    """Steps side by side in forked processes: a fresh interpreter a step would cost 2 to 4 s each.
+
+    A cluster's worker does one step after the other in its own warm process, and as many runs at once as it has processes.
+    """
+    if get_settings().broker_url is not None:
+        return dg.in_process_executor
     return dg.multiprocess_executor.configured(
         {
             "max_concurrent": get_settings().worker_cpus or os.cpu_count() or 1,
@@ -40,6 +45,16 @@ def _executor() -> dg.ExecutorDefinition:
         },
         name="side_by_side",
     )
+
+
+def _cluster_sensors() -> list[dg.SensorDefinition]:
+    """What only an installation with a broker needs; without one, Celery need not be installed."""
+    if get_settings().broker_url is None:
+        return []
+    from sensors.analyzed_uploads import analyzed_uploads
+    from sensors.lost_runs import lost_runs
+
+    return [analyzed_uploads, lost_runs]
 
 
 defs = dg.Definitions(
@@ -69,7 +84,7 @@ defs = dg.Definitions(
         daily_look,
         tell_alerts,
     ],
-    sensors=[new_uploads, render_wishes, control, run_outcomes],
+    sensors=[new_uploads, render_wishes, control, run_outcomes, *_cluster_sensors()],
     schedules=[
         purge_runs_daily,
         tidy_uploads_hourly,

@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import celery.exceptions
 import kombu.exceptions
 import redis.exceptions
 from celery import Celery
@@ -24,7 +25,13 @@ from cliply_assets.instance.owner import OWNER_TAG
 
 __all__ = ["BROKER_FAILURES", "ClusterRunLauncher"]
 
-BROKER_FAILURES = (kombu.exceptions.OperationalError, redis.exceptions.RedisError, ConnectionError, TimeoutError)
+BROKER_FAILURES = (
+    celery.exceptions.BackendError,
+    kombu.exceptions.OperationalError,
+    redis.exceptions.RedisError,
+    ConnectionError,
+    TimeoutError,
+)
 """The broker or its records cannot be asked; that proves nothing about a run."""
 
 ANSWER_SECONDS = 2.0
@@ -98,14 +105,25 @@ class ClusterRunLauncher(CeleryRunLauncher):
         )
 
     def terminate(self, run_id: str) -> bool:
-        """Interrupts the run where it is worked on; one that still waits is never begun."""
+        """Ends the run where it is worked on, its tools with it; one that still waits is never begun.
+
+        The process is killed: Dagster takes an interruption for a failure wherever a step may be retried, and would go on. What a
+        killed step leaves is what any killed machine leaves.
+        """
         run = self._instance.get_run_by_id(run_id)
         if run is None or run.is_finished:
             return False
         self._instance.report_run_canceling(run)
-        self.celery.control.revoke(run_id, terminate=True, signal="SIGTERM")
-        if self._queued([run_id]):
-            self._instance.report_run_canceled(run, message="It was still waiting for a worker.")
+        try:
+            answers = self.celery.control.revoke(
+                run_id, terminate=True, signal="SIGKILL", reply=True, timeout=ANSWER_SECONDS
+            )
+        except BROKER_FAILURES as error:
+            _log.warning("The broker cannot be told to stop run %s: %s", run_id, error)
+            return False
+        # Where nobody answered, run monitoring waits for a while before it calls the run canceled.
+        if answers:
+            self._instance.report_run_canceled(run)
         return True
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:

@@ -47,7 +47,7 @@ CELERY: Mapping[str, Any] = {
     # Celery's own record of a run must outlive the run: the health check reads who took it.
     "result_expires": 2 * LONGEST_RUN_SECONDS,
     "result_backend_always_retry": True,
-    "result_backend_max_retries": 5,
+    "result_backend_max_retries": 2,
     "redis_socket_timeout": 30,
     "redis_socket_connect_timeout": 5,
     "redis_socket_keepalive": True,
@@ -62,6 +62,7 @@ CELERY: Mapping[str, Any] = {
     # Whoever watches asks; nobody listens to events.
     "worker_send_task_events": False,
     "worker_hijack_root_logger": False,
+    "worker_redirect_stdouts": False,
 }
 
 

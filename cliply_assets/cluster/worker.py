@@ -74,7 +74,8 @@ def _preload(queues: Sequence[str]) -> None:
 
 def _child_begins(settings: Settings, queues: Sequence[str]) -> Any:
     def begin(**_: object) -> None:
-        # Celery leaves SIGINT ignored here, and Dagster makes SIGTERM like SIGINT: a run could not be stopped.
+        # Celery leaves SIGINT ignored here, and Dagster makes SIGTERM like SIGINT after the first run: an idle process could not be
+        # told to end.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         if "analyze" in queues:
             loaded = warm_up(settings)
