@@ -67,6 +67,7 @@ from cliply_api.auth.middleware import CSRF_HEADER, WORKSPACE_HEADER, Authentica
 from cliply_api.auth.passwords import Passwords
 from cliply_api.auth.principal import Principal
 from cliply_api.background import housekeeping
+from cliply_api.brand_kits.routes import routes as brand_kit_routes
 from cliply_api.clips.routes import routes as clip_routes
 from cliply_api.errors import Unauthenticated, as_reply
 from cliply_api.events.hub import EventHub
@@ -108,6 +109,7 @@ ROUTES: tuple[Any, ...] = (
     upload_routes,
     object_routes,
     clip_routes,
+    brand_kit_routes,
     admin_routes,
     event_routes,
     socket_routes,

@@ -12,6 +12,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from cliply_api.auth.principal import Principal
+from cliply_api.brand_kits.frozen import chosen_kit, frozen
+from cliply_api.brand_kits.names import reference_view
 from cliply_api.clips.schemas import NewRender, NewRenders, RenderSettings, RerendersView, RerenderView
 from cliply_api.clips.service import clip_of, clips_of
 from cliply_api.clips.spans import snap_to_words
@@ -119,10 +121,12 @@ def _wish(
 ) -> RenderWish:
     settings = msgspec.convert(upload.settings, UploadSettings)
     aspects = list(dict.fromkeys(settings.aspects if wanted.aspects is UNSET else wanted.aspects))
-    style = _newest_style(session, clip, settings.style) if wanted.style is UNSET else wanted.style
+    newest = _newest(session, clip)
+    style = (newest.style if newest else settings.style) if wanted.style is UNSET else wanted.style
+    brand = _brand(session, newest, settings, wanted)
     # The words are drawn on the thumbnail: with other words it is another wish.
     words = (clip.title, clip.description, clip.hashtags)
-    digest = hashlib.sha256(msgspec.json.encode((aspects, style, span, recut, words))).hexdigest()
+    digest = hashlib.sha256(msgspec.json.encode((aspects, style, span, recut, words, brand))).hexdigest()
     same = (RenderWish.clip_id == clip.id, RenderWish.state.in_(UNFINISHED))
     unfinished: Sequence[RenderWish] = session.scalars(sa.select(RenderWish).where(*same)).all()
     found = next((row for row in unfinished if row.settings_digest == digest), None)
@@ -138,6 +142,7 @@ def _wish(
         "end_s": span.end,
         "recut": recut,
         "settings_digest": digest,
+        "brand": brand,
         "asked_by": principal.actor_id or principal.user_id,
     }
     # The clip's row is locked, so nobody else can be asking for the same.
@@ -146,9 +151,23 @@ def _wish(
     return made
 
 
-def _newest_style(session: Session, clip: Clip, otherwise: str) -> str:
-    newest = sa.select(Render.style).where(Render.clip_id == clip.id, Render.state == "ready")
-    return session.scalars(newest.order_by(Render.created_at.desc()).limit(1)).first() or otherwise
+def _newest(session: Session, clip: Clip) -> Render | None:
+    newest = sa.select(Render).where(Render.clip_id == clip.id, Render.state == "ready")
+    return session.scalars(newest.order_by(Render.created_at.desc()).limit(1)).first()
+
+
+def _brand(
+    session: Session, newest: Render | None, settings: UploadSettings, wanted: RenderSettings
+) -> dict[str, Any] | None:
+    """A copy of the kit that the new version is made with."""
+    if wanted.brand_kit is UNSET:
+        if newest is not None:
+            return newest.brand
+        kit = settings.brand or None
+    else:
+        row = chosen_kit(session, wanted.brand_kit)
+        kit = frozen(session, row) if row is not None else None
+    return msgspec.to_builtins(kit) if kit is not None else None
 
 
 def _view(row: RenderWish) -> RerenderView:
@@ -162,6 +181,7 @@ def _view(row: RenderWish) -> RerenderView:
         end_s=row.end_s,
         versions={aspect: int(number) for aspect, number in row.versions.items()},
         reason=row.reason,
+        brand_kit=reference_view(row.brand),
         created_at=row.created_at,
         ended_at=row.ended_at,
     )

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from msgspec import UNSET, Meta, UnsetType
 
+from cliply_api.brand_kits.names import BrandReferenceView, KitName
 from cliply_api.web.fields import Line, LongText, Name, Request, View
 from cliply_resources.documents.clips import Aspect, CaptionStyle
 
@@ -94,6 +95,8 @@ class RenderSettings(Request, kw_only=True):
     aspects: Annotated[list[Aspect], Meta(min_length=1, max_length=4)] | UnsetType = UNSET
     """Without it, those of the upload."""
     style: CaptionStyle | UnsetType = UNSET
+    brand_kit: KitName | UnsetType = UNSET
+    """A kit of the workspace as it is now, or `none`. Absent: as the newest version was made."""
 
 
 class NewRender(RenderSettings, kw_only=True):
@@ -125,6 +128,7 @@ class RerenderView(View, kw_only=True):
     """Once it is done: each aspect ratio and the version that has it. Settings that had been rendered before yield that version."""
     reason: str | None
     """Why it failed."""
+    brand_kit: BrandReferenceView | None
     created_at: datetime
     ended_at: datetime | None
 
@@ -141,6 +145,8 @@ class VersionView(View, kw_only=True):
     version: int
     aspect: str
     style: str
+    brand_kit: BrandReferenceView | None
+    """Whose look it was made in."""
     state: Literal["pending", "running", "ready", "failed"]
     files: list[FileKind]
     """What can be downloaded."""

@@ -11,6 +11,7 @@ from msgspec import UNSET
 from sqlalchemy.orm import Session
 
 from cliply_api.auth.principal import Principal
+from cliply_api.brand_kits.names import reference_view
 from cliply_api.clips.schemas import (
     BatchDone,
     ChangeClip,
@@ -303,6 +304,7 @@ def version_view(row: Render) -> VersionView:
         version=row.version,
         aspect=row.aspect,
         style=row.style,
+        brand_kit=reference_view(row.brand),
         state=row.state,  # type: ignore[arg-type]  # the table allows these words only
         files=sorted(row.objects) if row.state == "ready" else [],  # type: ignore[arg-type]  # the kinds of file that renders write
         duration_s=row.duration,

@@ -4,8 +4,9 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from msgspec import Meta, field
+from msgspec import UNSET, Meta, UnsetType, field
 
+from cliply_api.brand_kits.names import BrandReferenceView, KitName
 from cliply_api.web.fields import Line, Name, Request, Url, View
 from cliply_resources.documents import Segment
 
@@ -66,7 +67,10 @@ class Options(Request, kw_only=True):
     min_seconds: Seconds = 15.0
     max_seconds: Seconds = 60.0
     aspects: Annotated[list[Aspect], Meta(min_length=1, max_length=4)] = field(default_factory=lambda: ["9:16"])
-    style: CaptionStyle = "highlight_word"
+    style: CaptionStyle | UnsetType = UNSET
+    """Absent: that of the brand kit, or `highlight_word`."""
+    brand_kit: KitName | UnsetType = UNSET
+    """The kit that clips are made with, as it is now. Absent: the workspace's default; `none`: without one."""
     language: Annotated[str, Meta(pattern=r"^[a-z]{2}$(?!\n)", min_length=2, max_length=2)] | None = None
     """ISO 639-1; absent lets the transcript engine find out."""
 
@@ -102,6 +106,8 @@ class OptionsView(View, kw_only=True):
     aspects: list[str]
     style: str
     language: str | None
+    brand_kit: BrandReferenceView | None
+    """As it was when the upload was asked for."""
 
 
 class UploadView(View, kw_only=True):

@@ -6,10 +6,12 @@ from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
+from msgspec import UNSET
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from cliply_api.auth.principal import Principal
+from cliply_api.brand_kits.frozen import chosen_kit, frozen
 from cliply_api.uploads.filters import UploadFilter
 from cliply_api.uploads.schemas import (
     SUFFIXES,
@@ -67,7 +69,7 @@ def create(
         CallerError: neither or both of file and URL, or settings that contradict each other.
         MediaError: the file is larger than is taken.
     """
-    options = _settings_of(wanted.settings or Options())
+    options = _settings_of(session, wanted.settings or Options())
     multipart = None
     if wanted.file is not None and wanted.source_url is None:
         row, put, multipart = _create_file(session, principal, wanted.file, options, storage=storage, settings=settings)
@@ -88,14 +90,17 @@ def create(
     return UploadCreated(upload=view_of(session, principal, row), put=put, multipart=multipart, existing=not is_new)
 
 
-def _settings_of(options: Options) -> UploadSettings:
+def _settings_of(session: Session, options: Options) -> UploadSettings:
+    kit = chosen_kit(session, options.brand_kit)
+    style = (kit.style if kit is not None else None) if options.style is UNSET else options.style
     made = UploadSettings(
         clips=options.clips,
         min_seconds=options.min_seconds,
         max_seconds=options.max_seconds,
         aspects=tuple(dict.fromkeys(options.aspects)),
-        style=options.style,
+        style=style or "highlight_word",  # type: ignore[arg-type]  # the table of kits allows these words only
         language=options.language,
+        brand=frozen(session, kit) if kit is not None else UNSET,
     )
     if made.min_seconds >= made.max_seconds:
         raise CallerError(

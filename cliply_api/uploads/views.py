@@ -9,6 +9,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from cliply_api.brand_kits.names import reference_view
 from cliply_api.uploads.schemas import OptionsView, PartView, StepUsage, StepView, UploadView, UsageView
 from cliply_resources.database.models import Clip, Render, Upload, UploadStep
 from cliply_resources.documents import UploadSettings
@@ -83,6 +84,7 @@ def upload_view(upload: Upload, rows: UploadRows) -> UploadView:
             aspects=list(settings.aspects),
             style=settings.style,
             language=settings.language,
+            brand_kit=reference_view(upload.settings.get("brand")),
         ),
         created_at=upload.created_at,
         completed_at=upload.completed_at,

@@ -12,6 +12,7 @@ import msgspec
 from rich.console import Console
 from rich.markup import escape
 
+from cliply_assets.cli.brand import brand_brought
 from cliply_assets.cli.exits import Exit, exit_of_failure
 from cliply_assets.cli.progress import show_progress
 from cliply_assets.cli.quiet import quiet
@@ -49,8 +50,11 @@ class Request:
     source: str
     settings: UploadSettings
     transcript: Path | None
-    out: Path | None
-    as_json: bool
+    brand: Path | None = None
+    style_given: bool = False
+    """Whether the caption style was named, and is not the brand's to choose."""
+    out: Path | None = None
+    as_json: bool = False
 
 
 def make_clips(request: Request, settings: Settings) -> Exit:
@@ -80,6 +84,9 @@ def _make_clips(request: Request, settings: Settings, console: Console) -> Exit:
     ).absolute()
     check_folder(folder)
     with ExitStack() as stack:
+        brand = stack.enter_context(brand_brought(request.brand, settings)) if request.brand is not None else None
+        for warning in brand.warnings if brand is not None else ():
+            console.print(f"[yellow]{escape(warning)}[/]", highlight=False, soft_wrap=True)
         with console.status("Opening the database"):
             database = stack.enter_context(open_database(settings))
             storage = open_storage(settings)
@@ -87,6 +94,10 @@ def _make_clips(request: Request, settings: Settings, console: Console) -> Exit:
         wanted = request.settings
         if brought is not None:
             wanted = msgspec.structs.replace(wanted, transcript=_store_brought(brought, storage, workspace_id))
+        if brand is not None:
+            wanted = msgspec.structs.replace(wanted, brand=brand.store(storage, workspace_id))
+            if brand.style is not None and not request.style_given:
+                wanted = msgspec.structs.replace(wanted, style=brand.style)
         with database.pipeline(workspace_id) as session:
             if isinstance(source, FileSource):
                 upload_id, new = find_or_create_file_upload(

@@ -85,11 +85,21 @@ def clip(  # noqa: PLR0913, PLR0917 - a command line has as many options as its 
     shortest: Annotated[float, typer.Option("--min", help="Shortest clip in seconds.")] = 15.0,
     longest: Annotated[float, typer.Option("--max", help="Longest clip in seconds.")] = 60.0,
     aspect: Annotated[list[str] | None, typer.Option(help="9:16, 1:1, 4:5 or 16:9; repeat for several.")] = None,
-    style: Annotated[str, typer.Option(help=f"Caption style: {', '.join(CAPTION_STYLES)}.")] = "highlight_word",
+    style: Annotated[
+        str | None,
+        typer.Option(help=f"Caption style: {', '.join(CAPTION_STYLES)}. [default: the brand's, or highlight_word]"),
+    ] = None,
     language: Annotated[str | None, typer.Option(help="Spoken language, such as en; found out when left away.")] = None,
     transcript: Annotated[
         Path | None, typer.Option(help="Your own transcript (SRT, VTT or Cliply's JSON) instead of recognising speech.")
     ] = None,
+    brand: Annotated[
+        Path | None,
+        typer.Option(help="Your look: a JSON file, or a folder with brand.json, as docs/brand-kits.md describes it."),
+    ] = None,
+    topic: Topic = None,
+    exclude: Exclude = None,
+    profile: Kind = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the clips; default: NAME-clips here.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -105,10 +115,19 @@ def clip(  # noqa: PLR0913, PLR0917 - a command line has as many options as its 
         min_seconds=shortest,
         max_seconds=longest,
         aspects=tuple(dict.fromkeys(_one_of(each, tuple(ASPECTS), "--aspect") for each in aspect or ["9:16"])),
-        style=_one_of(style, CAPTION_STYLES, "--style"),
+        style=_one_of(style, CAPTION_STYLES, "--style") if style is not None else "highlight_word",
         language=language,
+        **_wishes(topic, exclude, profile),
     )
-    request = Request(source=source, settings=wanted, transcript=transcript, out=out, as_json=as_json)
+    request = Request(
+        source=source,
+        settings=wanted,
+        transcript=transcript,
+        brand=brand,
+        style_given=style is not None,
+        out=out,
+        as_json=as_json,
+    )
     raise typer.Exit(make_clips(request, get_settings()))
 
 

@@ -98,8 +98,9 @@ def inspect_clip(
 
 
 def _within(whole: Span, spans: Sequence[Span]) -> tuple[Span, ...]:
-    cut = (Span(max(span.start, whole.start), min(span.end, whole.end)) for span in spans)
-    return tuple(span for span in cut if span.start < span.end)
+    return tuple(
+        Span(max(span.start, whole.start), min(span.end, whole.end)) for span in spans if span.overlap(whole) > 0
+    )
 
 
 class _Streams(TypedDict):

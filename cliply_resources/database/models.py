@@ -238,7 +238,7 @@ class Render(Base):
     reason: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     ended_at: Mapped[datetime | None]
-    brand: Mapped[Document | None]
+    brand: Mapped[Document | None] = mapped_column(JSONB(none_as_null=True))
     """The brand kit it was made with, as it was then."""
 
 

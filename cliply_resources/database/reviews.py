@@ -4,6 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ForeignKeyConstraint, Index, PrimaryKeyConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cliply_resources.database.models import BOUND_WORKSPACE, NEW_ID, NOW, Base, Document
@@ -71,5 +72,5 @@ class RenderWish(Base):
     asked_by: Mapped[UUID | None]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     ended_at: Mapped[datetime | None]
-    brand: Mapped[Document | None]
+    brand: Mapped[Document | None] = mapped_column(JSONB(none_as_null=True))
     """The brand kit it is to be made with, as it was when somebody asked; nothing: with none."""

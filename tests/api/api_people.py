@@ -150,6 +150,13 @@ def foreign_ids(theirs: Person, ask: Callable[..., list[Any]]) -> dict[str, str]
         place,
         webhook,
     )
+    [(kit,)] = ask("INSERT INTO brand_kits (workspace_id, name) VALUES (%s, 'k') RETURNING id", place)
+    [(brand_file,)] = ask(
+        "INSERT INTO brand_files (workspace_id, kit_id, kind, name, content_type, given_size) "
+        "VALUES (%s, %s, 'logo', 'a', 'image/png', 1) RETURNING id",
+        place,
+        kit,
+    )
     return {
         "workspace_id": place,
         "user_id": theirs.user_id,
@@ -158,6 +165,8 @@ def foreign_ids(theirs: Person, ask: Callable[..., list[Any]]) -> dict[str, str]
         "session_id": theirs("GET", "/api/auth/sessions").json()["data"][0]["id"],
         "upload_id": str(upload),
         "clip_id": str(clip),
+        "kit_id": str(kit),
+        "brand_file_id": str(brand_file),
         "comment_id": str(comment),
         "rerender_id": str(rerender),
         "webhook_id": str(webhook),

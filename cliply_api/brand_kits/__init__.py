@@ -1,0 +1,1 @@
+"""Brand kits: how a workspace wants its clips to look."""
