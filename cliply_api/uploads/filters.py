@@ -9,9 +9,13 @@ from litestar.params import QueryParameter
 
 from cliply_api.uploads.schemas import State
 from cliply_api.uploads.states import state_column
+from cliply_api.web.fields import MOMENT, moment
 from cliply_resources.database.models import Upload, UploadStep
 
 __all__ = ["UploadFilter", "provide_filter"]
+
+
+MOMENT_PARAMETER = QueryParameter(max_length=40, pattern=MOMENT, schema_extra={"format": "date-time"})
 
 
 @dataclass(frozen=True)
@@ -75,10 +79,9 @@ def provide_filter(  # noqa: PLR0913, PLR0917 - a query parameter each
     failed: Annotated[bool | None, QueryParameter(name="failed")] = None,
     in_state: Annotated[State | None, QueryParameter(name="state")] = None,
     deleted: Annotated[bool, QueryParameter(name="deleted")] = False,
-    created_after: Annotated[datetime | None, QueryParameter(name="created_after")] = None,
-    created_before: Annotated[datetime | None, QueryParameter(name="created_before")] = None,
+    created_after: Annotated[str | None, MOMENT_PARAMETER] = None,
+    created_before: Annotated[str | None, MOMENT_PARAMETER] = None,
 ) -> UploadFilter:
     """The dependency `wanted`."""
-    return UploadFilter(
-        title, source, confirmed, cancelled, paused, failed, in_state, deleted, created_after, created_before
-    )
+    after, before = moment(created_after, "created_after"), moment(created_before, "created_before")
+    return UploadFilter(title, source, confirmed, cancelled, paused, failed, in_state, deleted, after, before)
