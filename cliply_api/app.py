@@ -78,6 +78,7 @@ from cliply_api.identity.sign_in import SignIns
 from cliply_api.logs import configure_logs
 from cliply_api.objects.routes import routes as object_routes
 from cliply_api.system.metrics import metrics
+from cliply_api.system.pipeline_metrics import PipelineMetrics
 from cliply_api.system.routes import routes as system_routes
 from cliply_api.tokens.routes import routes as token_routes
 from cliply_api.uploads.routes import routes as upload_routes
@@ -169,6 +170,7 @@ async def _running(app: Litestar) -> AsyncGenerator[None, None]:
     app.state.mailer = open_mailer(settings)
     app.state.hub = EventHub(database, per_workspace=settings.streams_per_workspace)
     app.state.webhook_policy = webhook_policy(settings)
+    app.state.pipeline_metrics = PipelineMetrics(settings, database)
     try:
         async with create_task_group() as tasks:
             tasks.start_soon(housekeeping, database, app.state.mailer, settings)

@@ -1,4 +1,4 @@
-"""`/metrics`: what this process has counted, for Prometheus."""
+"""`/metrics`: what this process has counted, and how the pipeline is doing, for Prometheus."""
 
 import hmac
 from ipaddress import ip_address
@@ -8,6 +8,7 @@ from litestar import Request, get
 
 from cliply_api.auth.guards import public
 from cliply_api.events.hub import EventHub
+from cliply_api.system.pipeline_metrics import PipelineMetrics
 from cliply_api.web.facts import facts_of
 from cliply_api.web.metrics import METRICS
 from cliply_api.web.responses import ApiResponse
@@ -27,14 +28,18 @@ AnyRequest = Request[Any, Any, Any]
     operation_id="GetMetrics",
     summary="What this process has counted",
     tags=["System"],
-    sync_to_thread=False,
+    sync_to_thread=True,
 )
 def metrics(request: AnyRequest) -> ApiResponse[str]:
-    """Requests, their durations, deliveries, streams; as text for Prometheus. Asks for `CLIPLY_METRICS_TOKEN` as bearer token."""
+    """Requests, their durations, deliveries, streams, and how the pipeline is doing; as text for Prometheus.
+
+    Asks for `CLIPLY_METRICS_TOKEN` as bearer token.
+    """
     _check(request)
     hub: EventHub = request.app.state.hub
     gauges = {"cliply_streams": float(hub.readers), "cliply_listening": float(hub.listening)}
-    return ApiResponse(METRICS.text(gauges), media_type="text/plain; version=0.0.4; charset=utf-8")
+    pipeline: PipelineMetrics = request.app.state.pipeline_metrics
+    return ApiResponse(METRICS.text(gauges) + pipeline.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 def _check(request: AnyRequest) -> None:
