@@ -11,6 +11,7 @@ __all__ = ["PLATFORM_NAMES", "open_platform"]
 _MODULES = {
     "x": "cliply_resources.platforms.x",
     "linkedin": "cliply_resources.platforms.linkedin",
+    "instagram": "cliply_resources.platforms.instagram",
     "sandbox": "cliply_resources.platforms.sandbox",
 }
 
