@@ -39,7 +39,7 @@ from cliply_resources.platforms.outcomes import OutcomeClass, PlatformTrouble, t
 from cliply_resources.platforms.wire import Answer, common_trouble, policy_for_opaque_url, send
 
 CHUNK = 100_000
-WORKS = 5.0  # seconds that processing takes
+WORKS = 5.0  # seconds that processing takes, unless the simulator says otherwise
 
 
 @dataclass
@@ -57,8 +57,9 @@ class Session:
 class ExampleSimulator(Simulator):
     """`tail`: the last byte publishes."""
 
-    def __init__(self, clock: FakeClock | None = None, *, tail: bool = False) -> None:
+    def __init__(self, clock: FakeClock | None = None, *, tail: bool = False, works: float = WORKS) -> None:
         self.tail = tail
+        self.works = works
         self.sessions: dict[str, Session] = {}
         self.refreshed = 0
         super().__init__(clock)
@@ -103,7 +104,7 @@ class ExampleSimulator(Simulator):
         if session.data < session.size:
             session.data = max(session.data, kept)
         if session.data >= session.size and session.ready_at is None:
-            session.ready_at = self.clock() + timedelta(seconds=WORKS)
+            session.ready_at = self.clock() + timedelta(seconds=self.works)
             if self.tail:
                 self._publish(session, asked)
         return self._progress(session)
@@ -149,7 +150,7 @@ class ExampleSimulator(Simulator):
 
     def _publish(self, session: Session, asked: Request) -> None:
         session.post = f"post-{uuid4().hex[:10]}"
-        session.live_at = self.clock() + timedelta(seconds=WORKS)
+        session.live_at = self.clock() + timedelta(seconds=self.works)
         self.ledger.publish(account=session.account, remote_id=session.post, key=session.caption)
 
     def _progress(self, session: Session) -> Response:
@@ -171,12 +172,13 @@ class ExamplePlatform(BasePlatform):
     title = "Example"
     limits = Limits(caption_max=200)
 
-    def __init__(self, base: str, *, tail: bool = False) -> None:
+    def __init__(self, base: str, *, tail: bool = False, wait: float = 1.0, settle: float = 2.0) -> None:
+        self._wait_seconds = wait
         self.name = "example_tail" if tail else "example"
         self._base = base
         self._tail = tail
         self.capabilities = Capabilities(
-            scopes=("post",), scopes_to_publish=("post",), refresh="rotates", can_list=True, settle=2.0
+            scopes=("post",), scopes_to_publish=("post",), refresh="rotates", can_list=True, settle=settle
         )
 
     def authorize_url(self, *, redirect_uri: str, state: str, verifier: str) -> str:
@@ -259,7 +261,7 @@ class ExamplePlatform(BasePlatform):
     def _wait(self, step: Step, intent: PublishIntent, state: PublishState, call: Call) -> StepResult:
         read = self._ask("GET", f"/sessions/{state.handle}", call)
         if read["state"] == "wait":
-            return StepResult(state=state, wait=1.0, reason="Example is still converting the video.")
+            return StepResult(state=state, wait=self._wait_seconds, reason="Example is still converting the video.")
         return StepResult(state=msgspec.structs.replace(state, step="ready"))
 
     def _publish(self, step: Step, intent: PublishIntent, state: PublishState, call: Call) -> StepResult:
@@ -272,9 +274,9 @@ class ExamplePlatform(BasePlatform):
         if read["state"] == "refused":
             raise trouble(OutcomeClass.PERMANENT, "Example has taken the post down.", code="refused")
         if read["state"] != "live":
-            return StepResult(state=state, wait=1.0, reason="Example is still checking the post.")
+            return StepResult(state=state, wait=self._wait_seconds, reason="Example is still checking the post.")
         if read["post"] is None:
-            return StepResult(state=state, wait=1.0, published=Published())
+            return StepResult(state=state, wait=self._wait_seconds, published=Published())
         done = msgspec.structs.replace(state, step="over")
         return StepResult(state=done, published=Published(remote_id=read["post"], url=f"{self._base}/p/{read['post']}"))
 
