@@ -11,7 +11,7 @@ from cliply_assets.cli import models as model_commands
 from cliply_assets.cli import operations
 from cliply_assets.cli.exits import Exit, exit_code
 from cliply_resources.documents import UploadSettings
-from cliply_resources.documents.clips import ASPECTS, CAPTION_STYLES
+from cliply_resources.documents.clips import ASPECTS, CAPTION_STYLES, PROFILES
 from cliply_resources.errors import CallerError, CliplyError, StepFailed
 from cliply_resources.settings import get_settings
 
@@ -28,6 +28,15 @@ app = typer.Typer(
 app.add_typer(model_commands.app, name="models")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else there.")]
+Topic = Annotated[
+    str | None, typer.Option(help='What every clip is to be about: "the oven", "the part where she talks about money".')
+]
+Exclude = Annotated[
+    list[str] | None, typer.Option(help="A range that no clip may touch, such as 0:00-1:30; repeat for several.")
+]
+Kind = Annotated[
+    str | None, typer.Option("--profile", help=f"{', '.join(PROFILES)}; told from the signals when left away.")
+]
 
 
 def main() -> None:
@@ -76,6 +85,20 @@ def _one_of(value: str, allowed: tuple[str, ...], option: str) -> Any:
     if value not in allowed:
         raise CallerError(f"{option} {value} is not known; choose from {', '.join(allowed)}.")
     return value
+
+
+def _wishes(topic: str | None, exclude: list[str] | None, profile: str | None) -> dict[str, Any]:
+    """Only what was said: absent wishes have no part in what names the work."""
+    from cliply_assets.cli.candidates import read_ranges
+
+    said: dict[str, Any] = {}
+    if topic is not None and topic.strip():
+        said["topic"] = topic.strip()
+    if exclude:
+        said["exclude"] = read_ranges(exclude)
+    if profile is not None:
+        said["profile"] = _one_of(profile, PROFILES, "--profile")
+    return said
 
 
 @app.command()
@@ -129,6 +152,27 @@ def clip(  # noqa: PLR0913, PLR0917 - a command line has as many options as its 
         as_json=as_json,
     )
     raise typer.Exit(make_clips(request, get_settings()))
+
+
+@app.command()
+def candidates(  # noqa: PLR0913, PLR0917 - a command line has as many options as its users need
+    transcript: Annotated[Path, typer.Option(help="Cliply's JSON, SRT, VTT, or plain text with times estimated.")],
+    clips: Annotated[int, typer.Option("--clips", "-n", help="At most this many.")] = 5,
+    shortest: Annotated[float, typer.Option("--min", help="Shortest moment in seconds.")] = 15.0,
+    longest: Annotated[float, typer.Option("--max", help="Longest moment in seconds.")] = 60.0,
+    topic: Topic = None,
+    exclude: Exclude = None,
+    profile: Kind = None,
+    language: Annotated[str | None, typer.Option(help="Spoken language, such as en.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Finds the moments worth posting in a transcript alone: times, scores, titles and reasons; nothing is rendered."""
+    from cliply_assets.cli.candidates import print_candidates
+
+    wanted = UploadSettings(
+        clips=clips, min_seconds=shortest, max_seconds=longest, language=language, **_wishes(topic, exclude, profile)
+    )
+    print_candidates(get_settings(), transcript, wanted, as_json=as_json)
 
 
 @app.command()

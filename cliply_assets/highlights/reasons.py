@@ -145,15 +145,16 @@ def _substance(film: Film, moment: Moment) -> Part:
     value = 0.25 * float(best.mean()) + 0.35 * float(np.average(values, weights=spoken)) - 0.4 * dull
     # A whole story outweighs its best line.
     value += 0.6 * float(np.tanh(max(0.0, excess(film, moment.first, moment.last)) / PLENTY))
-    reasons = []
+    found: dict[int, tuple[float, str]] = {}
     for kind, says in _SAID.items():
         place = max(places, key=lambda at: film.readings[at].strength(kind))
         strength = film.readings[place].strength(kind)
-        if strength >= 0.4:
+        # One sentence is quoted once, for what speaks for it most.
+        if strength >= 0.4 and 0.6 * strength > found.get(place, (0.0, ""))[0]:
             proof = film.readings[place].evidence.get(kind, ())
             said = ", ".join(proof[:3]) if kind == "number" else quote(film.sentences[place].text)
-            reasons.append((0.6 * strength, says.format(said)))
-    reasons.sort(key=lambda pair: -pair[0])
+            found[place] = (0.6 * strength, says.format(said))
+    reasons = sorted(found.values(), key=lambda pair: -pair[0])
     return Part(value=float(np.clip(value, 0.0, 1.0)), reasons=tuple(reasons[:3]))
 
 

@@ -17,10 +17,11 @@ __all__ = ["ABOUT", "keep_out", "left_out", "relevance", "words_of_topic"]
 
 Floats = NDArray[np.float64]
 
-ABOUT = 0.5
-"""Relevance from which a sentence is about the topic."""
+ABOUT = 0.65
+"""Relevance from which a sentence itself is about the topic; a neighbour of one has less."""
 
-_ROOT = 5  # letters that stand for a word's family
+_ROOT = 6  # letters that stand for a word's family, without its ending
+_ENDINGS = ("ings", "ing", "ers", "er", "ies", "ed", "es", "s", "e", "y")
 _FADES = (1.0, 0.6, 0.35)  # of a hit, for the sentence itself and its neighbours: who names a thing goes on about it
 _ASKED_FOR = re.compile(
     r"^\s*(?:please\s+)?(?:find\s+)?(?:me\s+)?(?:the\s+)?(?:part|moment|bit|scene|place)s?\s+(?:where|when|in which|about|that)\s+"
@@ -39,10 +40,10 @@ def words_of_topic(topic: str) -> tuple[str, ...]:
 def relevance(sentences: Sequence[Sentence], topic: str) -> Floats:
     """How much each sentence is about the topic, 0 to 1: rare words of it count more than common ones, neighbours share in a hit.
 
-    Words match by their first five letters; whoever says half of a topic's weight is about it.
+    Words match whatever their ending ("fire", "fired", "firing"); whoever says half of a topic's weight is about it.
     """
-    wanted = [word[:_ROOT] for word in words_of_topic(topic)]
-    said = [{token[:_ROOT] for token in sentence.tokens} for sentence in sentences]
+    wanted = [_root(word) for word in words_of_topic(topic)]
+    said = [{_root(token) for token in sentence.tokens} for sentence in sentences]
     known = Counter(root for roots in said for root in roots)
     weights = {root: math.log(1.0 + (len(said) + 1) / (1 + known[root])) for root in wanted}
     total = sum(weights.values())
@@ -55,6 +56,14 @@ def relevance(sentences: Sequence[Sentence], topic: str) -> Floats:
         spread[step:] = np.maximum(spread[step:], share * hits[: len(said) - step])
         spread[: len(said) - step] = np.maximum(spread[: len(said) - step], share * hits[step:])
     return spread
+
+
+def _root(word: str) -> str:
+    for ending in _ENDINGS:
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            word = word[: -len(ending)]
+            break
+    return word[:_ROOT]
 
 
 def left_out(start: float, end: float, ranges: Sequence[Span]) -> bool:
