@@ -9,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
+from msgspec import UNSET
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -57,6 +58,9 @@ SHORTEST_CLIP = 3.0
 """Seconds; platforms refuse shorter ones."""
 LONGEST_CLIP = 600.0
 """Seconds; beyond this it is an excerpt, not a short clip."""
+LONGEST_TOPIC = 200
+"""Characters; a topic is a few words."""
+MOST_EXCLUDED = 100
 
 MAX_PARTS = 10_000
 """Of one film, as S3 allows at most."""
@@ -86,6 +90,14 @@ def check_settings(settings: UploadSettings) -> None:
         )
     if not settings.aspects:
         raise CallerError("Name at least one aspect ratio, for example 9:16.")
+    if settings.topic is not UNSET and not 1 <= len(settings.topic) <= LONGEST_TOPIC:
+        raise CallerError(
+            f"A topic has 1 to {LONGEST_TOPIC} characters, and this one has {len(settings.topic)}; name it in a few words."
+        )
+    if settings.exclude is not UNSET and len(settings.exclude) > MOST_EXCLUDED:
+        raise CallerError(
+            f"{len(settings.exclude)} ranges are excluded, and at most {MOST_EXCLUDED} can be; join some."
+        )
 
 
 def settings_digest(settings: UploadSettings) -> str:

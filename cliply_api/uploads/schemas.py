@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, UnsetType, field
 from cliply_api.brand_kits.names import BrandReferenceView, KitName
 from cliply_api.web.fields import Line, Name, Request, Url, View
 from cliply_resources.documents import Segment
+from cliply_resources.documents.clips import Profile
 
 __all__ = [
     "SUFFIXES",
@@ -26,6 +27,7 @@ __all__ = [
     "PartsPlan",
     "PartsView",
     "PutRequest",
+    "Range",
     "ReceivedPart",
     "RenderLine",
     "Report",
@@ -59,6 +61,13 @@ CaptionStyle = Literal["highlight_word", "karaoke", "pop_in", "typewriter", "bou
 Seconds = Annotated[float, Meta(ge=3, le=600)]
 
 
+class Range(Request, kw_only=True):
+    """A stretch of the film in seconds; it ends after it starts."""
+
+    start: Annotated[float, Meta(ge=0, le=86_400)]
+    end: Annotated[float, Meta(ge=0, le=86_400)]
+
+
 class Options(Request, kw_only=True):
     """How the film is to be processed."""
 
@@ -73,6 +82,12 @@ class Options(Request, kw_only=True):
     """The kit that clips are made with, as it is now. Absent: the workspace's default; `none`: without one."""
     language: Annotated[str, Meta(pattern=r"^[a-z]{2}$(?!\n)", min_length=2, max_length=2)] | None = None
     """ISO 639-1; absent lets the transcript engine find out."""
+    profile: Profile | UnsetType = UNSET
+    """What kind of film it is; absent lets the signals tell."""
+    topic: Name | UnsetType = UNSET
+    """What every clip is to be about, such as “the part where she talks about the oven”."""
+    exclude: Annotated[list[Range], Meta(min_length=1, max_length=100)] | UnsetType = UNSET
+    """Ranges of the film that no clip may touch."""
 
 
 class NewFile(Request, kw_only=True):
@@ -108,6 +123,9 @@ class OptionsView(View, kw_only=True):
     language: str | None
     brand_kit: BrandReferenceView | None
     """As it was when the upload was asked for."""
+    profile: str | None
+    topic: str | None
+    exclude: list[Range]
 
 
 class UploadView(View, kw_only=True):

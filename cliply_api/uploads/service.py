@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -31,7 +31,7 @@ from cliply_api.web.facts import RequestFacts
 from cliply_api.web.pages import Page, PageRequest
 from cliply_resources.database import Database
 from cliply_resources.database.models import Upload
-from cliply_resources.documents import UploadSettings
+from cliply_resources.documents import Span, UploadSettings
 from cliply_resources.errors import CallerError, Conflict, MediaError, NotFound
 from cliply_resources.media_tools.downloads import checked_source_url
 from cliply_resources.media_tools.limits import check_limits
@@ -101,6 +101,9 @@ def _settings_of(session: Session, options: Options) -> UploadSettings:
         style=style or "highlight_word",  # type: ignore[arg-type]  # the table of kits allows these words only
         language=options.language,
         brand=frozen(session, kit) if kit is not None else UNSET,
+        profile=options.profile,
+        topic=options.topic,
+        exclude=_ranges(options),
     )
     if made.min_seconds >= made.max_seconds:
         raise CallerError(
@@ -108,6 +111,15 @@ def _settings_of(session: Session, options: Options) -> UploadSettings:
         )
     check_settings(made)
     return made
+
+
+def _ranges(options: Options) -> tuple[Span, ...] | UnsetType:
+    if options.exclude is UNSET:
+        return UNSET
+    for one in options.exclude:
+        if one.end <= one.start:
+            raise CallerError(f"The excluded range from {one.start:g} s to {one.end:g} s does not end after it starts.")
+    return tuple(sorted(Span(one.start, one.end) for one in options.exclude))
 
 
 def _create_file(

@@ -7,10 +7,11 @@ from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
+from msgspec import UNSET
 from sqlalchemy.orm import Session
 
 from cliply_api.brand_kits.names import reference_view
-from cliply_api.uploads.schemas import OptionsView, PartView, StepUsage, StepView, UploadView, UsageView
+from cliply_api.uploads.schemas import OptionsView, PartView, Range, StepUsage, StepView, UploadView, UsageView
 from cliply_resources.database.models import Clip, Render, Upload, UploadStep
 from cliply_resources.documents import UploadSettings
 from cliply_resources.steps import LABELS, join_parts
@@ -85,6 +86,11 @@ def upload_view(upload: Upload, rows: UploadRows) -> UploadView:
             style=settings.style,
             language=settings.language,
             brand_kit=reference_view(upload.settings.get("brand")),
+            profile=None if settings.profile is UNSET else settings.profile,
+            topic=None if settings.topic is UNSET else settings.topic,
+            exclude=[]
+            if settings.exclude is UNSET
+            else [Range(start=one.start, end=one.end) for one in settings.exclude],
         ),
         created_at=upload.created_at,
         completed_at=upload.completed_at,

@@ -117,6 +117,16 @@ def test_what_is_put_through_the_link_after_the_confirmation_changes_nothing(cli
     assert kept == data
 
 
+def test_what_clips_are_about_and_leave_out_is_kept_in_order(eve):
+    ranges = [{"start": 60.0, "end": 90.5}, {"start": 0.0, "end": 12.0}]
+    wishes = {"topic": "the part about the oven", "profile": "podcast", "exclude": ranges}
+    made = create(eve, b"x" * 64, settings=wishes)["upload"]["settings"]
+    assert (made["topic"], made["profile"]) == ("the part about the oven", "podcast")
+    assert made["exclude"] == ranges[::-1]
+    plain = create(eve, b"y" * 64)["upload"]["settings"]
+    assert (plain["topic"], plain["profile"], plain["exclude"]) == (None, None, [])
+
+
 def test_the_same_bytes_with_the_same_settings_are_one_upload(client, eve, films, upload):
     data = (films / "one.mp4").read_bytes()
     again = given(client, eve, data).json()
@@ -149,6 +159,9 @@ def test_bytes_that_are_no_video_or_not_within_the_limits_are_refused_and_may_be
         ({"file": {"name": "a", "size": 5, "content_type": "text/html"}}, 400),
         (asked(5, settings={"min_seconds": 50, "max_seconds": 40}), 400),
         (asked(5, settings={"clips": 51}), 400),
+        (asked(5, settings={"profile": "opera"}), 400),
+        (asked(5, settings={"topic": " "}), 400),
+        (asked(5, settings={"exclude": [{"start": 9, "end": 3}]}), 400),
         (asked(5, unknown=1), 400),
         (asked(5, title="a\x00b"), 400),
     ],
