@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from cliply_assets.cli import backfill
 from cliply_resources.errors import CallerError
 from cliply_resources.settings import get_settings
 
@@ -17,6 +18,7 @@ def add_commands(app: typer.Typer) -> None:
     app.command()(sweep)
     app.command()(worker)
     app.command()(alerts)
+    app.add_typer(backfill.app, name="backfill")
 
 
 def sweep(
