@@ -12,6 +12,7 @@ _MODULES = {
     "x": "cliply_resources.platforms.x",
     "linkedin": "cliply_resources.platforms.linkedin",
     "instagram": "cliply_resources.platforms.instagram",
+    "tiktok": "cliply_resources.platforms.tiktok",
     "sandbox": "cliply_resources.platforms.sandbox",
 }
 
