@@ -229,7 +229,9 @@ def _sound_problems(quality: ClipQuality, spec: RenderSpec) -> Iterator[str]:
         yield "The clip is silent although its source is not."
         return
     off = quality.integrated_lufs - TARGET_LUFS
-    lifted_all_it_may = off < 0 and spec.loudness.gain_db >= MOST_GAIN_DB
+    outro = spec.brand.outro if spec.brand else None
+    gains = (spec.loudness.gain_db, (outro.gain_db if outro else None) or 0.0)
+    lifted_all_it_may = off < 0 and max(gains) >= MOST_GAIN_DB
     if abs(off) > LOUDNESS_TOLERANCE + _METER_ROUNDING and not lifted_all_it_may:
         yield f"The clip is at {quality.integrated_lufs:.1f} LUFS instead of {TARGET_LUFS:.0f} ±{LOUDNESS_TOLERANCE}."
     if quality.true_peak_dbtp > HIGHEST_PEAK + _METER_ROUNDING:

@@ -41,6 +41,8 @@ _NEEDED = {"head", "hhea", "maxp", "OS/2", "hmtx", "cmap", "name"}
 _SIGNATURES = {b"\x00\x01\x00\x00": ".ttf", b"true": ".ttf", b"OTTO": ".otf"}
 _OTHER_KINDS = {b"ttcf": "a collection of fonts", b"wOFF": "a web font", b"wOF2": "a web font"}
 _RESTRICTED, _BITMAPS_ONLY = 0x0002, 0x0200
+_DEEPEST = 8
+_MOST_PARTS = 256
 _SAMPLE = "ABCXYZabcxyz0189"
 
 
@@ -154,6 +156,8 @@ def _check_glyphs(font: "TTFont") -> int:
     """Draws every glyph, which nothing that loops, overflows or points nowhere survives."""
     from fontTools.pens.boundsPen import ControlBoundsPen
 
+    if "glyf" in font:
+        _check_components(font)
     glyphs = font.getGlyphSet()
     order = font.getGlyphOrder()
     em = int(font["head"].unitsPerEm)
@@ -174,6 +178,26 @@ def _check_glyphs(font: "TTFont") -> int:
         raise MediaError("The font has glyphs twenty times higher or wider than its em, which would cover the picture.")
     _check_metrics(font, em)
     return len(order)
+
+
+def _check_components(font: "TTFont") -> None:
+    """Glyphs made of glyphs made of glyphs are refused before they are drawn: each level may double the work."""
+    table, sizes = font["glyf"], {}
+
+    def size(name: str, depth: int) -> int:
+        if depth > _DEEPEST:
+            raise MediaError(
+                f"The font nests glyphs more than {_DEEPEST} deep, or in a circle; it is damaged or hostile."
+            )
+        if name not in sizes:
+            glyph = table[name]
+            parts = [size(part.glyphName, depth + 1) for part in glyph.components] if glyph.isComposite() else [1]
+            sizes[name] = sum(parts)
+        return sizes[name]
+
+    for name in font.getGlyphOrder():
+        if size(name, 0) > _MOST_PARTS:
+            raise MediaError(f"The font has a glyph made of more than {_MOST_PARTS} others; it is damaged or hostile.")
 
 
 def _check_metrics(font: "TTFont", em: int) -> None:

@@ -37,7 +37,7 @@ def rewrite_picture(source: Path, target: Path) -> PictureFacts:
     Raises:
         MediaError: it is no PNG, JPEG or WebP, is damaged, too large or too small, or shows nothing.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, UnidentifiedImageError
 
     Image.MAX_IMAGE_PIXELS = MOST_PIXELS
     try:
@@ -46,7 +46,7 @@ def rewrite_picture(source: Path, target: Path) -> PictureFacts:
             with Image.open(source, formats=FORMATS) as opened:
                 _check_size(opened.width, opened.height)
                 opened.load()
-                upright = ImageOps.exif_transpose(opened).convert("RGBA")
+                upright = _upright(opened).convert("RGBA")
     except UnidentifiedImageError as error:
         raise MediaError("The picture is not a PNG, JPEG or WebP file; save it as one of these.") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -65,6 +65,16 @@ def rewrite_picture(source: Path, target: Path) -> PictureFacts:
         raise MediaError("What is visible of the picture is a line; give one with a shape.")
     _bleed(trimmed).save(target, format="PNG", optimize=False, compress_level=6)
     return PictureFacts(width=trimmed.width, height=trimmed.height)
+
+
+def _upright(picture: "Image") -> "Image":
+    from PIL import ImageOps
+
+    try:
+        return ImageOps.exif_transpose(picture)
+    except (SyntaxError, ValueError, KeyError, TypeError, OSError):
+        # The note that says which way is up is damaged, and the pixels are not.
+        return picture
 
 
 def _check_size(width: int, height: int) -> None:
