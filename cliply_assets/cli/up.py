@@ -190,17 +190,19 @@ def run_stack(settings: Settings, *, port: int, api_port: int | None) -> Exit:
 
 def _services(workspace: Path, logs: Path, *, port: int, grpc_port: int) -> list[Service]:
     python = [sys.executable, "-m", "cliply_assets.instance.leashed"]
+    code_server = [sys.executable, "-m", "cliply_assets.instance.warm"]
+    daemon = [sys.executable, "-m", "cliply_assets.instance.daemon"]
     on = ["-w", str(workspace)]
     module = ["--module-name", "cliply_assets.definitions", "--location-name", "cliply"]
     return [
         # Not `code-server start`: its proxy never restarts a dead child, and this supervisor does.
         Service(
             "code server",
-            [*python, "dagster", "api", "grpc", "--host", "127.0.0.1", "--port", str(grpc_port), *module],
+            [*code_server, "--host", "127.0.0.1", "--port", str(grpc_port), *module],
             logs / "code-server.log",
             port=grpc_port,
         ),
-        Service("daemon", [*python, "dagster._daemon", "run", *on], logs / "daemon.log"),
+        Service("daemon", [*daemon, "run", *on], logs / "daemon.log"),
         Service(
             "Dagster UI",
             [*python, "dagster_webserver", "-h", "127.0.0.1", "-p", str(port), *on],
