@@ -91,6 +91,7 @@ from cliply_api.web.responses import ApiResponse
 from cliply_api.web.sessions import provide_identity, provide_session
 from cliply_api.webhooks.drain import drain_webhooks
 from cliply_api.webhooks.routes import routes as webhook_routes
+from cliply_api.workspaces.leaving import purging
 from cliply_api.workspaces.routes import invitation_routes
 from cliply_api.workspaces.routes import routes as workspace_routes
 from cliply_resources.database import Database
@@ -174,6 +175,7 @@ async def _running(app: Litestar) -> AsyncGenerator[None, None]:
     try:
         async with create_task_group() as tasks:
             tasks.start_soon(housekeeping, database, app.state.mailer, settings)
+            tasks.start_soon(purging, database, app.state.storage, settings)
             tasks.start_soon(app.state.hub.run)
             tasks.start_soon(drain_webhooks, database, app.state.webhook_policy)
             yield

@@ -163,6 +163,8 @@ class Settings(PlatformSettings):
     """How long a signed URL takes a film; one that began in time may take longer."""
     keep_unconfirmed_hours: int = Field(default=24, ge=1)
     """What was put by signed URL and not confirmed is deleted so long after the URL's end."""
+    keep_deleted_workspace_days: int = Field(default=7, ge=1)
+    """A deleted workspace can be had back for so long; then it goes with everything in it."""
     audit_days: int = 90
     min_free_bytes: int = 1024**3
     """Readiness turns red when the disk under `home` has less left."""

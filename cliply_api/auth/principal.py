@@ -56,7 +56,7 @@ class Principal:
             )
         if self.workspace_suspended:
             raise ApiError(
-                "This workspace is suspended. Ask the operator of this installation.",
+                "This workspace is closed: its owner deleted it and can restore it, or it is suspended; then ask the operator.",
                 status=403,
                 code=ErrorCode.WORKSPACE_SUSPENDED,
             )

@@ -81,13 +81,23 @@ def _written(database: Database, settings: Settings, wish_id: UUID) -> Mail | No
             return None
         if wish.invitation_id is not None:
             return _inviting(session, wish, wish.invitation_id, base)
-        if wish.user_id is None:
-            return None
-        if wish.purpose == "password_changed":
-            return _password_changed(wish.recipient, f"{base}/forgot-password")
-        if wish.purpose == "verify_email":
-            return _verification(wish.recipient, f"{base}/verify-email#token={_minted(session, wish, VERIFY_LIFETIME)}")
-        return _reset(wish.recipient, f"{base}/reset-password#token={_minted(session, wish, RESET_LIFETIME)}")
+        return _of_account(session, wish, base)
+
+
+def _of_account(session: Session, wish: MailWish, base: str) -> Mail | None:
+    if wish.purpose == "account_deleted":
+        return _account_deleted(wish.recipient)
+    if wish.user_id is None:
+        return None
+    notices = {"password_changed": _password_changed, "email_changing": _email_changing}
+    if wish.purpose in notices:
+        return notices[wish.purpose](wish.recipient, f"{base}/forgot-password")
+    page, lifetime, write = {
+        "verify_email": ("verify-email", VERIFY_LIFETIME, _verification),
+        "change_email": ("change-email", VERIFY_LIFETIME, _email_change),
+        "reset_password": ("reset-password", RESET_LIFETIME, _reset),
+    }[wish.purpose]
+    return write(wish.recipient, f"{base}/{page}#token={_minted(session, wish, lifetime)}")
 
 
 def _minted(session: Session, wish: MailWish, lifetime: timedelta) -> str:
@@ -155,6 +165,29 @@ def _password_changed(recipient: str, link: str) -> Mail:
         f"If it was not you, ask for a new password at once:\n\n{link}\n"
     )
     return Mail(recipient=recipient, subject="Your password for Cliply was changed", text=text)
+
+
+def _email_change(recipient: str, link: str) -> Mail:
+    text = (
+        "This is to be the new e-mail address of a Cliply account. Confirm it within three days:\n\n"
+        f"{link}\n\nIf you did not ask for this, ignore this mail; nothing changes.\n"
+    )
+    return Mail(recipient=recipient, subject="Confirm your new e-mail address for Cliply", text=text)
+
+
+def _email_changing(recipient: str, link: str) -> Mail:
+    text = (
+        "Somebody who knows your password asked for another e-mail address for your Cliply account. It changes once a link that was "
+        f"mailed there is followed.\n\nIf it was not you, set a new password at once:\n\n{link}\n"
+    )
+    return Mail(recipient=recipient, subject="The e-mail address of your Cliply account is to change", text=text)
+
+
+def _account_deleted(recipient: str) -> Mail:
+    text = (
+        "Your Cliply account was deleted just now, as somebody who knows your password asked. It cannot be had back.\n"
+    )
+    return Mail(recipient=recipient, subject="Your Cliply account was deleted", text=text)
 
 
 def _invitation(recipient: str, place: str, inviter: User | None, role: str, link: str) -> Mail:

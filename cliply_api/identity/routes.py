@@ -13,6 +13,7 @@ from cliply_api.auth.guards import limit, public, signed_in
 from cliply_api.auth.middleware import COOKIE
 from cliply_api.auth.principal import Principal
 from cliply_api.identity import service
+from cliply_api.identity.leaving_routes import ask_for_email_change, change_email, delete_account
 from cliply_api.identity.schemas import (
     Accepted,
     AskReset,
@@ -363,7 +364,12 @@ auth_routes = Router(
         reset_password,
         verify_email,
         resend_verification,
+        change_email,
     ],
     tags=["Sign-in"],
 )
-account_routes = Router("/api/me", route_handlers=[get_me, change_me, change_password], tags=["Sign-in"])
+account_routes = Router(
+    "/api/me",
+    route_handlers=[get_me, change_me, change_password, ask_for_email_change, delete_account],
+    tags=["Sign-in"],
+)

@@ -11,7 +11,9 @@ from cliply_api.web.fields import Email, Line, Name, Password, Request, Secret, 
 __all__ = [
     "Accepted",
     "AskReset",
+    "ChangeEmail",
     "ChangePassword",
+    "DeleteAccount",
     "Login",
     "Me",
     "MeChange",
@@ -82,6 +84,19 @@ class ChangePassword(Request, kw_only=True):
 
     current_password: Password
     new_password: Password
+
+
+class DeleteAccount(Request, kw_only=True):
+    """The present password proves that it is still you."""
+
+    current_password: Password
+
+
+class ChangeEmail(Request, kw_only=True):
+    """The new address, and the present password as a proof."""
+
+    email: Email
+    current_password: Password
 
 
 class MeChange(Request, kw_only=True):

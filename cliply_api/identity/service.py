@@ -32,6 +32,8 @@ __all__ = [
     "me",
     "register",
     "reset_password",
+    "spend",
+    "user_view",
     "verify_email",
     "workspaces_of",
 ]
@@ -143,7 +145,7 @@ def ask_for_verification(session: Session, principal: Principal) -> None:
 
 def reset_password(session: Session, facts: RequestFacts, *, token: str, new_hash: str) -> None:
     """Sets a new password by a mailed link, once, and ends every sign-in."""
-    user = _spend(session, token, "reset_password")
+    user, _ = spend(session, token, "reset_password")
     user.password_hash = new_hash
     if user.email_verified_at is None:  # whoever read the mail reads the address
         user.email_verified_at = datetime.now(UTC)
@@ -153,8 +155,9 @@ def reset_password(session: Session, facts: RequestFacts, *, token: str, new_has
 
 def verify_email(session: Session, facts: RequestFacts, token: str) -> UserView:
     """Believes the address by a mailed link, once."""
-    user = _spend(session, token, "verify_email")
-    if user.email_verified_at is None:
+    user, email = spend(session, token, "verify_email")
+    # A link to an address that was the account's before proves nothing about the present one.
+    if user.email_verified_at is None and user.email == email:
         user.email_verified_at = datetime.now(UTC)
         log_identity(session, facts, "email.verified", user_id=user.id)
     session.flush()
@@ -178,8 +181,13 @@ def end_session(session: Session, principal: Principal, facts: RequestFacts, ses
     log_identity(session, facts, "session.ended", user_id=principal.user_id, session=str(session_id))
 
 
-def _spend(session: Session, token: str, purpose: str) -> User:
-    user_id = session.scalar(
+def spend(session: Session, token: str, purpose: str) -> tuple[User, str]:
+    """Whose mailed link it is, and where it was mailed to; it works once.
+
+    Raises:
+        ApiError: it was used before, has expired, or is for something else.
+    """
+    found = session.execute(
         sa.update(MailToken)
         .where(
             MailToken.token_hash == hash_secret(token),
@@ -188,13 +196,13 @@ def _spend(session: Session, token: str, purpose: str) -> User:
             MailToken.expires_at > sa.func.now(),
         )
         .values(used_at=sa.func.now())
-        .returning(MailToken.user_id)
-    )
-    if user_id is None:
+        .returning(MailToken.user_id, MailToken.email)
+    ).one_or_none()
+    if found is None:
         raise ApiError(
             "This link was used before or has expired. Ask for a new one.", status=400, code=ErrorCode.LINK_INVALID
         )
-    return session.get_one(User, user_id)
+    return session.get_one(User, found[0]), found[1]
 
 
 def _end_what_the_old_password_began(session: Session, user: User, *, besides: UUID | None) -> None:

@@ -15,10 +15,12 @@ from cliply_api.web.facts import RequestFacts
 from cliply_api.web.idempotency import IDEMPOTENT
 from cliply_api.web.limits import take_for_mail
 from cliply_api.web.pages import Page, PageRequest
-from cliply_api.workspaces import service
+from cliply_api.workspaces import leaving, service
 from cliply_api.workspaces.schemas import (
     AcceptInvitation,
     AuditView,
+    DeletedWorkspace,
+    DeleteWorkspace,
     InvitationView,
     MemberView,
     NewInvitation,
@@ -27,6 +29,7 @@ from cliply_api.workspaces.schemas import (
     Transfer,
     WorkspaceChange,
 )
+from cliply_resources.database import Database
 from cliply_resources.settings import Settings
 
 __all__ = ["invitation_routes", "routes"]
@@ -124,6 +127,58 @@ def rename(
     """What is not given stays."""
     _ = workspace_id
     return service.rename(identity, principal, facts, data)
+
+
+@post(
+    "/{workspace_id:uuid}/delete",
+    guards=[may("workspace.delete")],
+    status_code=200,
+    opt={
+        "examples": {
+            "body": {"name": PLACE["name"]},
+            200: {
+                "id": PLACE["id"],
+                "name": PLACE["name"],
+                "deleted_at": "2026-11-20T10:00:00Z",
+                "purged_after": "2026-11-27T10:00:00Z",
+            },
+        }
+    },
+    operation_id="DeleteWorkspace",
+    summary="Delete a workspace",
+    sync_to_thread=True,
+)
+def delete_workspace(
+    identity: NamedDependency[Session],
+    database: NamedDependency[Database],
+    principal: NamedDependency[Principal],
+    settings: NamedDependency[Settings],
+    facts: NamedDependency[RequestFacts],
+    workspace_id: FromPath[UUID],
+    data: JSONBody[DeleteWorkspace],
+) -> DeletedWorkspace:
+    """It is closed at once, and work in it ends. An owner can restore it for a week; then it goes with everything in it."""
+    _ = workspace_id
+    return leaving.delete(identity, database, principal, facts, data.name, settings)
+
+
+@post(
+    "/{workspace_id:uuid}/restore",
+    guards=[signed_in()],
+    status_code=200,
+    opt={"examples": {200: PLACE}},
+    operation_id="RestoreWorkspace",
+    summary="Have a deleted workspace back",
+    sync_to_thread=True,
+)
+def restore_workspace(
+    identity: NamedDependency[Session],
+    principal: NamedDependency[Principal],
+    facts: NamedDependency[RequestFacts],
+    workspace_id: FromPath[UUID],
+) -> WorkspaceView:
+    """For its owners. Uploads that were being worked on stay cancelled; retry them."""
+    return leaving.restore(identity, principal, facts, workspace_id)
 
 
 @get(
@@ -326,6 +381,8 @@ routes = Router(
         list_workspaces,
         read,
         rename,
+        delete_workspace,
+        restore_workspace,
         list_members,
         change_role,
         remove,

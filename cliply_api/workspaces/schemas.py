@@ -12,6 +12,8 @@ from cliply_api.web.fields import Email, Name, Request, Secret, View
 __all__ = [
     "AcceptInvitation",
     "AuditView",
+    "DeleteWorkspace",
+    "DeletedWorkspace",
     "InvitationView",
     "MemberView",
     "NewInvitation",
@@ -32,6 +34,22 @@ class WorkspaceChange(Request, kw_only=True):
     """What may be changed about a workspace."""
 
     name: Name | UnsetType = UNSET
+
+
+class DeleteWorkspace(Request, kw_only=True):
+    """The workspace's name, written out, shows that it is meant."""
+
+    name: Name
+
+
+class DeletedWorkspace(View, kw_only=True):
+    """A workspace that is closed, and will go."""
+
+    id: UUID
+    name: str
+    deleted_at: datetime
+    purged_after: datetime
+    """Until then an owner can restore it; then it goes with everything in it."""
 
 
 class RoleChange(Request, kw_only=True):

@@ -58,6 +58,8 @@ class Workspace(Base):
     suspended_at: Mapped[datetime | None]
     requests_per_minute: Mapped[int | None]
     """Its budget; without one, the installation's default."""
+    deleted_at: Mapped[datetime | None]
+    """When its owner deleted it; it is suspended from then on, and goes after the grace."""
     plan: Mapped[str] = mapped_column(server_default="standard")
     """How many uploads are worked on at once, and how many may wait: see `cliply_resources.plans`."""
 

@@ -26,6 +26,7 @@ PUBLIC = {
     "GET /metrics",
     "GET /objects/{key}",
     "HEAD /objects/{key}",
+    "POST /api/auth/email/change",
     "POST /api/auth/email/verify",
     "POST /api/auth/login",
     "POST /api/auth/password/forgot",

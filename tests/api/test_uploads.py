@@ -222,11 +222,14 @@ def test_a_failed_upload_is_offered_again_with_a_new_number(eve, database, uploa
 
 
 def test_an_upload_is_complete_once_its_clips_are_made_and_open_again_when_asked_for_again(eve, database, upload):
-    add_step(database, eve, upload, "renders", state="running")
-    shown = eve("GET", f"/api/uploads/{upload}").json()["upload"]
-    assert shown["completed_at"] is None
-    with database.pipeline(UUID(eve.workspace_id)) as session:
-        session.execute(update(UploadStep).where(UploadStep.upload_id == UUID(upload)).values(state="completed"))
+    parts = [str(uuid4()) for _ in range(2)]
+    for part, state in zip(parts, ("running", "pending"), strict=True):
+        add_step(database, eve, upload, "renders", part=part, state=state)
+    for part in parts:
+        shown = eve("GET", f"/api/uploads/{upload}").json()["upload"]
+        assert shown["completed_at"] is None
+        with database.pipeline(UUID(eve.workspace_id)) as session:
+            session.execute(update(UploadStep).where(UploadStep.part == part).values(state="completed"))
     assert eve("GET", f"/api/uploads/{upload}").json()["upload"]["completed_at"] is not None
     add_step(database, eve, upload, "frame_index", state="failed")
     assert eve("POST", f"/api/uploads/{upload}/retry").json()["completed_at"] is None
