@@ -335,7 +335,8 @@ class ExamplePlatform(BasePlatform):
 
 
 def _tokens(simulator: ExampleSimulator) -> Tokens:
-    token = simulator.tokens["at-ann-0"]
+    name = uuid4().hex[:8]
+    token = simulator.give_token(f"at-{name}", "ann", seconds=3600, scopes=("post",), refresh=f"rt-{name}")
     return Tokens(
         access_token=token.value, refresh_token=token.refresh, expires_at=token.expires_at, scopes=token.scopes
     )

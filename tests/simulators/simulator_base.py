@@ -274,6 +274,8 @@ class Simulator:
                 self.faults.clear()
             case ("POST", "/__sim/clock"):
                 self.clock.advance(what["advance"])
+            case ("GET", "/__sim/clock"):
+                pass
             case ("GET", "/__sim/log"):
                 return Response(200, [[one.method, one.path, status] for one, status in self.log])
             case ("GET", "/__sim/posts"):
@@ -306,7 +308,8 @@ class _Exchange(BaseHTTPRequestHandler):
             at=self.simulator.clock(),
         )
         length = int(self.headers.get("Content-Length") or 0)
-        if self.simulator.faults.take(asked, {FaultKind.DROP_BODY}):
+        control = asked.path.startswith("/__sim/")
+        if not control and self.simulator.faults.take(asked, {FaultKind.DROP_BODY}):
             self.rfile.read(length // 2)
             with self.simulator.lock:
                 self.simulator.log.append((asked, None))
