@@ -13,6 +13,7 @@ from cliply_api.auth.principal import Principal
 from cliply_api.uploads import results, service, wishes
 from cliply_api.uploads.filters import UploadFilter, provide_filter
 from cliply_api.uploads.parts_routes import HANDLERS as PART_HANDLERS
+from cliply_api.uploads.report_routes import REPORT_HANDLERS
 from cliply_api.uploads.schemas import (
     ConfirmedUpload,
     NewUpload,
@@ -41,6 +42,7 @@ UPLOAD = {
     "state": "analyzing",
     "percent": 41.5,
     "doing": "Transcribing: 312 s of 760 s",
+    "queue": None,
     "reason": None,
     "source": "file",
     "source_url": None,
@@ -414,5 +416,6 @@ HANDLERS: list[Any] = [
     signals,
     usage,
     report,
+    *REPORT_HANDLERS,
 ]
 routes = Router("/api/uploads", route_handlers=HANDLERS, tags=["Uploads"])
