@@ -30,6 +30,7 @@ __all__ = [
     "picture",
     "retry_policy",
     "run_step",
+    "runbook",
     "upload_asset",
     "upload_of",
 ]
@@ -75,6 +76,11 @@ def retry_policy(rules: StepRules) -> dg.RetryPolicy:
         backoff=dg.Backoff.EXPONENTIAL if rules.exponential else None,
         jitter=dg.Jitter.PLUS_MINUS,
     )
+
+
+def runbook(name: str) -> dict[str, dg.MetadataValue]:
+    """Metadata of an asset that leads an operator to its section."""
+    return {"runbook": dg.MetadataValue.path(f"docs/operations.md#{name}")}
 
 
 def upload_of(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> UUID:
@@ -195,6 +201,7 @@ def upload_asset(
             kinds=kinds,
             owners=[owner],
             description=work.__doc__,
+            metadata=runbook(rules.name),
             code_version=rules.code_version,
             retry_policy=retry_policy(rules),
             pool=pool,

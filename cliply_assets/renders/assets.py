@@ -7,7 +7,16 @@ import dagster as dg
 import msgspec
 
 from cliply_assets.partitions import uploads
-from cliply_assets.pipeline import FAILURE_CODE, Pipeline, check_result, picture, retry_policy, run_step, upload_of
+from cliply_assets.pipeline import (
+    FAILURE_CODE,
+    Pipeline,
+    check_result,
+    picture,
+    retry_policy,
+    run_step,
+    runbook,
+    upload_of,
+)
 from cliply_assets.renders.records import ClipRecords, clip_id
 from cliply_assets.renders.versions import make_versions
 from cliply_assets.steps.records import StepKey
@@ -164,6 +173,7 @@ def _metadata(made: list[RenderedPart], storage: Storage) -> Mapping[str, dg.Met
     group_name="renders",
     kinds={"ffmpeg", "libass"},
     owners=["team:media"],
+    metadata=runbook("renders"),
     code_version=RULES.code_version,
     check_specs=[dg.AssetCheckSpec(name, asset=KEY, description=promise) for name, promise in CHECKS.items()],
     description=(

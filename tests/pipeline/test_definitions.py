@@ -105,3 +105,35 @@ def test_the_instance_settings_are_accepted_by_dagster(
             assert instance.get_dynamic_partitions("uploads") == ["one"]
     finally:
         get_settings.cache_clear()
+
+
+@pytest.mark.parametrize("name", [*GRAPH, "storage_tally", "tool_health"])
+def test_every_asset_has_an_owner_a_check_and_a_place_in_the_runbook(name: str) -> None:
+    node = graph().get(dg.AssetKey(name))
+    assert node.owners
+    assert node.check_keys
+    document, _, anchor = str(node.metadata["runbook"].value).partition("#")
+    text = (ROOT / document).read_text()
+    headings = [line.lstrip("# ").lower() for line in text.splitlines() if line.startswith("#")]
+    assert anchor in headings or f'<a id="{anchor}"></a>' in text
+
+
+def test_what_is_made_every_day_says_when_it_is_late() -> None:
+    for name in ("storage_tally", "tool_health"):
+        spec = defs.resolve_assets_def(dg.AssetKey(name)).get_asset_spec(dg.AssetKey(name))
+        assert spec.freshness_policy is not None
+
+
+def test_an_upload_that_an_older_version_made_is_stale(tmp_path: Path) -> None:
+    from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+    from dagster._core.loader import LoadingContextForTest
+
+    key = dg.AssetKey("source_video")
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        instance.add_dynamic_partitions("uploads", ["old", "new"])
+        for partition, version in (("old", "0"), ("new", STEPS["source_video"].code_version)):
+            tags = {"dagster/code_version": version, "dagster/data_version": "d"}
+            instance.report_runless_asset_event(dg.AssetMaterialization(key, partition=partition, tags=tags))
+        judge = CachingStaleStatusResolver(instance, graph(), LoadingContextForTest(instance))
+        assert judge.get_status(key, "old") == StaleStatus.STALE
+        assert judge.get_status(key, "new") == StaleStatus.FRESH
