@@ -9,6 +9,7 @@ from cliply_assets.highlights.assets import clip_candidates
 from cliply_assets.instance.fork_server import PRELOADED
 from cliply_assets.jobs import analyze, make_clips, render
 from cliply_assets.pipeline import Pipeline
+from cliply_assets.posts.assets import publish, published_posts
 from cliply_assets.renders.assets import renders
 from cliply_assets.renders.rerender import rerender
 from cliply_assets.search.assets import frame_index
@@ -20,10 +21,12 @@ from schedules.alerts import alerts_every_minute, tell_alerts
 from schedules.daily_look import daily_look, daily_look_daily, storage_tally, tool_health
 from schedules.orphans import orphans, orphans_nightly
 from schedules.purge_runs import purge_runs, purge_runs_daily
+from schedules.refresh_sign_ins import refresh_sign_ins, refresh_sign_ins_often
 from schedules.retention import retention, retention_hourly
 from schedules.stuck_steps import stuck_steps, stuck_steps_often
 from schedules.tidy_uploads import tidy_uploads, tidy_uploads_hourly
 from sensors.control import control
+from sensors.due_posts import due_posts
 from sensors.new_uploads import new_uploads
 from sensors.render_wishes import render_wishes
 from sensors.run_outcomes import run_outcomes
@@ -68,6 +71,7 @@ defs = dg.Definitions(
         clip_candidates,
         renders,
         frame_index,
+        published_posts,
         storage_tally,
         tool_health,
     ],
@@ -83,8 +87,10 @@ defs = dg.Definitions(
         stuck_steps,
         daily_look,
         tell_alerts,
+        publish,
+        refresh_sign_ins,
     ],
-    sensors=[new_uploads, render_wishes, control, run_outcomes, *_cluster_sensors()],
+    sensors=[new_uploads, render_wishes, control, run_outcomes, due_posts, *_cluster_sensors()],
     schedules=[
         purge_runs_daily,
         tidy_uploads_hourly,
@@ -93,6 +99,7 @@ defs = dg.Definitions(
         stuck_steps_often,
         daily_look_daily,
         alerts_every_minute,
+        refresh_sign_ins_often,
     ],
     resources={"pipeline": Pipeline()},
     executor=_executor(),

@@ -58,7 +58,15 @@ class Room:
             return row.id
 
     def post(
-        self, text: str, *, who: str = "ann", due: datetime | None = None, tolerance: int = 3600, size: int = CLIP_BYTES
+        self,
+        text: str,
+        *,
+        who: str = "ann",
+        due: datetime | None = None,
+        tolerance: int = 3600,
+        size: int = CLIP_BYTES,
+        platform: str | None = None,
+        upload_id: UUID | None = None,
     ) -> UUID:
         """A post that is due now, or then."""
         if who not in self.accounts:
@@ -69,8 +77,8 @@ class Room:
         with self.database.api(self.workspace) as session:
             wish = PostWish(
                 account_id=self.accounts[who],
-                platform=self.name,
-                upload_id=None,
+                platform=platform or self.name,
+                upload_id=upload_id,
                 clip_id=None,
                 object_key=key,
                 video=VideoFacts(size=size, sha256="0" * 64, duration=20.0, width=1080, height=1920),
