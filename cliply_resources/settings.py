@@ -100,6 +100,8 @@ class Settings(PlatformSettings):
     """One for each base URL, in the same order."""
     llm_models: tuple[str, ...] = ()
     """One for each base URL, in the same order."""
+    llm_max_tokens: int = Field(default=60_000, ge=1_000)
+    """Tokens that ranking one upload may cost at most, questions and answers together; what would cost more is not asked."""
 
     yolo_weights: Path | None = None
     """Face weights for ultralytics; unset uses the bundled detector."""

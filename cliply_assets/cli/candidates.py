@@ -10,7 +10,7 @@ from rich.text import Text
 
 from cliply_assets.cli.results import clock
 from cliply_assets.highlights.choose import choose_candidates
-from cliply_assets.highlights.llm_ranking import rerank
+from cliply_assets.highlights.llm_ranking import FOR_THE_MODEL, rank_in_two_passes
 from cliply_assets.transcript.cues import parse_time
 from cliply_assets.transcript.plain_text import read_plain_text
 from cliply_assets.transcript.subtitles import MAX_CHARACTERS, read_transcript
@@ -58,11 +58,24 @@ def find_candidates(transcript: Transcript, wanted: UploadSettings, settings: Se
     duration = max((segment.end for segment in transcript.segments), default=0.0) + _AFTER_LAST_WORD
     if wanted.language is not None:
         transcript = msgspec.structs.replace(transcript, language=wanted.language)
-    whole = Scenes(shots=(Span(0.0, duration),), detector="none")
-    chosen, _ = choose_candidates(transcript, None, whole, None, None, duration=duration, settings=wanted, origin=None)
     model = open_language_model(settings)
+    near_misses = 3 if model is None else wanted.clips + FOR_THE_MODEL
+    whole = Scenes(shots=(Span(0.0, duration),), detector="none")
+    chosen, _ = choose_candidates(
+        transcript,
+        None,
+        whole,
+        None,
+        None,
+        duration=duration,
+        settings=wanted,
+        origin=None,
+        near_misses=near_misses,
+    )
     if model is not None and chosen.candidates:
-        chosen = rerank(chosen, model, seconds=_MODEL_SECONDS)
+        chosen = rank_in_two_passes(
+            chosen, model, wanted=wanted.clips, seconds=_MODEL_SECONDS, most_tokens=settings.llm_max_tokens
+        )
     notes = " ".join(note for note in (transcript.note, chosen.note) if note)
     return Found(
         transcript=name,

@@ -1,24 +1,33 @@
 """The moments worth posting."""
 
+from uuid import UUID
+
 import polars as pl
 
 from cliply_assets.highlights.chart import signals_chart
 from cliply_assets.highlights.choose import choose_candidates
-from cliply_assets.highlights.llm_ranking import rerank
+from cliply_assets.highlights.llm_ranking import FOR_THE_MODEL, PROMPT_VERSION, rank_in_two_passes
 from cliply_assets.pipeline import upload_asset
 from cliply_assets.steps.records import UploadFacts
 from cliply_assets.steps.rules import STEPS
 from cliply_assets.steps.work import Check, StepResult, StepWork
 from cliply_resources.documents import Candidates, Scenes, SourceVideo, Transcript
-from cliply_resources.language import open_language_model
+from cliply_resources.errors import NotFound
+from cliply_resources.language import Remembered, open_language_model
 from cliply_resources.settings import get_settings
+from cliply_resources.storage import Storage
+from cliply_resources.storage.keys import analysis_key
 
 __all__ = ["clip_candidates"]
+
+_ANSWER = "answer.json"
 
 
 def _which_ranker(_upload: UploadFacts) -> str:
     settings = get_settings()
-    return " ".join((*settings.llm_base_urls, *settings.llm_models))
+    if not settings.llm_base_urls:
+        return ""
+    return " ".join((*settings.llm_base_urls, *settings.llm_models, PROMPT_VERSION, str(settings.llm_max_tokens)))
 
 
 @upload_asset(
@@ -38,6 +47,7 @@ def clip_candidates(work: StepWork) -> StepResult:
 
     Runbook: nothing found is explained in `note`; the chart shows every signal and what was chosen.
     """
+    model = open_language_model(work.configuration)
     source = work.document("source_video", "source.json", SourceVideo)
     transcript = work.document("transcript", "transcript.json", Transcript)
     chosen, signals = choose_candidates(
@@ -49,11 +59,17 @@ def clip_candidates(work: StepWork) -> StepResult:
         duration=source.media.duration,
         settings=work.settings,
         origin=source.origin,
+        near_misses=3 if model is None else work.settings.clips + FOR_THE_MODEL,
     )
-    model = open_language_model(work.configuration)
     if model is not None and chosen.candidates:
         work.progress(0.5, f"asking {model.name}")
-        chosen = rerank(chosen, model, seconds=min(60.0, work.seconds_left))
+        chosen = rank_in_two_passes(
+            chosen,
+            Remembered(model, _Answers(work.storage, work.workspace_id)),
+            wanted=work.settings.clips,
+            seconds=min(60.0, work.seconds_left),
+            most_tokens=work.configuration.llm_max_tokens,
+        )
     table = work.folder / "signals.parquet"
     signals.write_parquet(table)
     chart = work.folder / "signals.png"
@@ -65,11 +81,41 @@ def clip_candidates(work: StepWork) -> StepResult:
             "candidates": len(chosen.candidates),
             "ranker": chosen.ranker,
             "profile": chosen.profile,
+            **_cost(chosen),
             "note": chosen.note,
             "best": chosen.candidates[0].title if chosen.candidates else "",
         },
         checks=_checks(chosen, transcript, source.media.duration),
     )
+
+
+def _cost(chosen: Candidates) -> dict[str, str | int]:
+    if chosen.ranking is None:
+        return {}
+    ranking = chosen.ranking
+    return {
+        "prompt_version": ranking.prompt_version,
+        "model_passes": ranking.passes,
+        "model_tokens": ranking.prompt_tokens + ranking.completion_tokens,
+    }
+
+
+class _Answers:
+    """The workspace's store as a memory for a model's answers, so that the same question is paid for once."""
+
+    def __init__(self, storage: Storage, workspace: UUID) -> None:
+        self._storage = storage
+        self._workspace = workspace
+
+    def get(self, digest: str) -> bytes | None:
+        key = analysis_key(self._workspace, digest, _ANSWER)
+        try:
+            return self._storage.get_bytes(key) if self._storage.exists(key) else None
+        except NotFound:
+            return None
+
+    def put(self, digest: str, answer: bytes) -> None:
+        self._storage.put_bytes(analysis_key(self._workspace, digest, _ANSWER), answer)
 
 
 def _checks(chosen: Candidates, transcript: Transcript, duration: float) -> tuple[Check, ...]:

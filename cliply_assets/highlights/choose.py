@@ -30,7 +30,7 @@ _ROOM_FOR_CHOICE = 1.0  # s; a film this little longer than the shortest clip is
 _STILL = 1e-4  # motion below which nothing moves
 
 
-def choose_candidates(
+def choose_candidates(  # noqa: PLR0913 - a choice is made from everything that is known
     transcript: Transcript,
     audio: "pl.DataFrame | None",
     scenes: Scenes,
@@ -40,8 +40,11 @@ def choose_candidates(
     duration: float,
     settings: UploadSettings,
     origin: Origin | None,
+    near_misses: int = 3,
 ) -> tuple[Candidates, "pl.DataFrame"]:
     """At most `settings.clips` moments, best first, and the signals they were chosen by (`time`, one column each, `score`).
+
+    Beside them stand at most `near_misses` that fell short.
 
     `audio` is the table of `measure_audio`, `motion` has `time` and `motion`, `faces` the columns of `faces.parquet`; `None` or an
     empty table is a film that does not give this. Every clip lies in `[0, duration]`, keeps the lengths of the settings (or is the
@@ -82,7 +85,7 @@ def choose_candidates(
         chosen, near, note = _whole_film(film, profile, settings)
     else:
         chosen, near, note = _several(
-            film, profile, settings, [start for start, _ in chapters], _gives_nothing(audio, motion)
+            film, profile, settings, [start for start, _ in chapters], _gives_nothing(audio, motion), near_misses
         )
     table = timeline.table(SIGNAL_WEIGHTS[profile])
     kept = _worded(film, chosen, chapters)
@@ -91,7 +94,7 @@ def choose_candidates(
 
 
 def _several(
-    film: Film, profile: str, settings: UploadSettings, anchors: Sequence[float], nothing: bool
+    film: Film, profile: str, settings: UploadSettings, anchors: Sequence[float], nothing: bool, near_misses: int
 ) -> tuple[list[Ranked], list[Ranked], str]:
     moments = spoken_moments(film, wanted=settings.clips)
     if profile not in _TALKED_THROUGH or not moments:
@@ -99,7 +102,7 @@ def _several(
     ranked = rank(film, moments, SUBSCORE_WEIGHTS[profile])
     if film.topic and not ranked:
         return [], _beside_the_topic(film, profile, settings), _nothing_about(film)
-    chosen, near = choose(ranked, settings.clips, film.limits.duration)
+    chosen, near = choose(ranked, settings.clips, film.limits.duration, near_misses=near_misses)
     if nothing and not film.sentences:
         return [], [*chosen, *near][:3], "Nothing is said, heard or seen to move in this film, so no clip is proposed."
     if not chosen and near:
@@ -184,6 +187,7 @@ def _worded(film: Film, ranked: Sequence[Ranked], chapters: Sequence[tuple[float
                 title=wording.title,
                 description=wording.description,
                 hashtags=wording.hashtags,
+                hook=wording.hook,
                 reasons=one.reasons or ("It stands out a little from the rest of the film.",),
                 text=" ".join(sentence.text for sentence in sentences),
             )

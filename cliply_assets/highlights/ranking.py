@@ -51,8 +51,10 @@ def rank(film: Film, moments: Sequence[Moment], weights: dict[str, float]) -> li
     return sorted(ranked, key=lambda one: (-one.score, one.moment.start, one.moment.end))
 
 
-def choose(ranked: Sequence[Ranked], wanted: int, duration: float) -> tuple[list[Ranked], list[Ranked]]:
-    """At most `wanted` that are worth posting and differ from each other, best first; and the best that fell short."""
+def choose(
+    ranked: Sequence[Ranked], wanted: int, duration: float, *, near_misses: int = 3
+) -> tuple[list[Ranked], list[Ranked]]:
+    """At most `wanted` that are worth posting and differ from each other, best first; and the best `near_misses` that fell short."""
     chosen: list[Ranked] = []
     left = list(ranked)
     bar = max(_WORTH_POSTING, _AGAINST_BEST * ranked[0].score) if ranked else 0.0
@@ -64,7 +66,7 @@ def choose(ranked: Sequence[Ranked], wanted: int, duration: float) -> tuple[list
         chosen.append(best)
     near: list[Ranked] = []
     for one in left:
-        if len(near) < 3 and _fits_beside(one, [*chosen, *near]):
+        if len(near) < near_misses and _fits_beside(one, [*chosen, *near]):
             near.append(one)
     return sorted(chosen, key=lambda one: (-one.score, one.moment.start)), near
 

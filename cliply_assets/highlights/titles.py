@@ -18,12 +18,13 @@ __all__ = ["LONGEST_TITLE", "Wording", "trim_title", "word_clip"]
 
 LONGEST_TITLE = 70  # characters; what every platform shows without cutting
 _SHORTEST_TITLE = 12
+_LONGEST_HOOK = 60  # characters; two lines on a phone
 _LONGEST_DESCRIPTION = 220
 _HASHTAGS = 5
 _BLOCK_SECONDS = 60.0  # a minute of talk counts as one document for telling which words are special
 
 _OPENERS = re.compile(
-    r"^(?:(?:so|and|but|well|okay|ok|yeah|yes|no|um+|uh+|erm|you know|i mean|like|look|listen|anyway|right|alright|now|"
+    r"^(?:(?:so|and|but|well|okay|ok|yeah|yes|no|um+|uh+|erm|you know|i mean|like|look|listen|anyway|right|alright|now(?=,)|"
     r"basically|actually|because|or|oh|see)\b[,.\s…-]*)+",
     re.IGNORECASE,
 )
@@ -48,6 +49,8 @@ class Wording(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     description: str
     hashtags: tuple[str, ...]
+    hook: str = ""
+    """A line to show at the start; empty where nothing is said."""
 
 
 def word_clip(film: Film, moment: Moment, *, taken: Sequence[str] = (), chapter: str | None = None) -> Wording:
@@ -64,7 +67,27 @@ def word_clip(film: Film, moment: Moment, *, taken: Sequence[str] = (), chapter:
     fresh = [free for free in titles if free.lower() not in used]
     fallback = titles[0] if titles else chapter or f"The moment at {clock(moment.start)}"
     best = fresh[0] if fresh else _free(fallback, taken)
-    return Wording(title=best, description=_description(sentences, readings, best), hashtags=tags)
+    description = _description(sentences, readings, best)
+    return Wording(title=best, description=description, hashtags=tags, hook=_hook_line(film, moment, best))
+
+
+def _hook_line(film: Film, moment: Moment, title: str) -> str:
+    """The strongest sentence that fits, told without its end: a question before any answer, and never the point itself.
+
+    What the title says already is taken only where nothing else pulls.
+    """
+    best, strongest = "", 0.0
+    for place in range(moment.first, moment.last + 1):
+        line = trim_title(film.sentences[place].text, asks=film.readings[place].strength("question") >= 0.9)
+        if not _SHORTEST_TITLE <= len(line) <= _LONGEST_HOOK:
+            continue
+        # The end of a clip is what people stay for; it must not be given away on its first picture.
+        given_away = place > moment.first and place >= moment.last - 1
+        worth = float(film.pulls[place]) - 0.5 * points_back(film.sentences[place], film.readings[place])
+        worth -= 0.5 * given_away + 0.3 * (line.lower() == title.lower())
+        if worth > strongest:
+            best, strongest = line, worth
+    return best or (title if len(title) <= _LONGEST_HOOK else "")
 
 
 def trim_title(text: str, *, asks: bool = False) -> str:
@@ -97,7 +120,11 @@ def _cut_at_clause(words: list[str]) -> list[str]:
 
 
 def _title_of(sentence: Sentence, reading: Reading) -> str | None:
-    title = trim_title(sentence.text, asks=reading.strength("question") >= 0.9)
+    asks = reading.strength("question") >= 0.9
+    title = trim_title(sentence.text, asks=asks)
+    if asks and len(title) < len(sentence.text) - 12 and len(sentence.text) > LONGEST_TITLE:
+        # Half of a question asks nothing.
+        return None
     wordy = sum(token not in lexicon.STOP_WORDS for token in sentence.tokens)
     return title if len(title) >= _SHORTEST_TITLE and wordy >= 1 else None
 
@@ -107,6 +134,8 @@ def _titleworthy(sentence: Sentence, reading: Reading, place: int) -> float:
     topic = min(1.0, len(set(reading.keywords)) / 4)
     length = len(sentence.text)
     fits = 0.0 if 20 <= length <= LONGEST_TITLE else min(0.4, abs(length - 45) / 200)
+    # "What went wrong?" is a hook, but it names nothing.
+    fits += 0.25 * (length < 20) + 0.4 * (len(set(reading.keywords)) < 2)
     asked = 0.25 * (reading.strength("question") >= 0.9)
     return (
         hooking(reading)

@@ -6,7 +6,7 @@ which size they were found.
 """
 
 from cliply_resources.documents.brands import BrandKit, BrandPlan
-from cliply_resources.documents.candidates import Candidate, Candidates
+from cliply_resources.documents.candidates import Candidate, Candidates, Ranking
 from cliply_resources.documents.clips import (
     CameraMove,
     CaptionPlan,
@@ -47,6 +47,7 @@ __all__ = [
     "Loudness",
     "MediaProxy",
     "Origin",
+    "Ranking",
     "RenderSpec",
     "Scenes",
     "Segment",

@@ -2,7 +2,7 @@
 
 import pytest
 from conversation import shots_of, transcript_of
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cliply_assets.highlights.choose import choose_candidates
@@ -67,6 +67,7 @@ def test_what_nobody_speaks_of_gives_no_clip_but_a_reason_and_what_there_is():
     assert found.near_misses
 
 
+@settings(deadline=None, max_examples=40)
 @given(start=st.floats(0, 50), length=st.floats(0.1, 40))
 def test_no_clip_touches_an_excluded_range(start, length):
     out = Span(start, start + length)
@@ -102,3 +103,12 @@ def test_neighbours_of_a_named_thing_are_about_it_too():
     fire = next(s.index for s in sentences if "snow" in s.text)
     assert 0.3 <= about[fire] <= 1.0
     assert about[1] == 0.0
+
+
+def test_a_hook_line_is_spoken_in_the_clip_and_gives_no_end_away():
+    for clip in chosen().candidates:
+        assert 0 < len(clip.hook) <= 60
+        plain = clip.hook.rstrip("?").lower()
+        assert plain in clip.text.lower()
+        last = clip.text.replace("?", ".").rstrip(".").split(".")[-1].strip().lower()
+        assert plain != last
