@@ -39,6 +39,8 @@ class MadeElsewhere(NamedTuple):
 WRITTEN_DOWN = ("start_s", "end_s", "score", "subscores", "title", "description", "hashtags", "reasons")
 """What the files of a clip repeat of its candidate."""
 
+_THE_SAME = 0.5  # share of the shorter of two clips, above which they show the same moment
+
 UNTOUCHED = (Clip.state == "proposed", Clip.edited_at.is_(None))
 """A clip that no person has decided on or changed."""
 
@@ -59,9 +61,11 @@ class ClipRecords:
         """Makes clips of the candidates, best first, and returns their ids.
 
         Proposals that are no longer made go; what people decided, edited or spoke about stays, and what they deleted stays away.
+        Nor is such a moment proposed beside itself because a later analysis begins it a little earlier or ends it a little later.
         """
-        ids = [clip_id(upload_id, candidate.start, candidate.end) for candidate in candidates]
         with self._database.pipeline(self.workspace_id) as session:
+            candidates = self._new_or_the_same(session, upload_id, candidates)
+            ids = [clip_id(upload_id, candidate.start, candidate.end) for candidate in candidates]
             of_clip = (ClipComment.workspace_id == Clip.workspace_id, ClipComment.clip_id == Clip.id)
             session.execute(
                 sa.delete(Clip).where(
@@ -80,6 +84,27 @@ class ClipRecords:
             )
             gone = set(session.scalars(deleted))
         return [identity for identity in ids if identity not in gone]
+
+    def _new_or_the_same(
+        self, session: Session, upload_id: UUID, candidates: Sequence[Candidate]
+    ) -> Sequence[Candidate]:
+        """Without those that share more than half of the shorter one with another clip that people have dealt with."""
+        of_clip = (ClipComment.workspace_id == Clip.workspace_id, ClipComment.clip_id == Clip.id)
+        dealt_with = sa.or_(~sa.and_(*UNTOUCHED), Clip.deleted_at.is_not(None), sa.exists().where(*of_clip))
+        known = session.execute(
+            sa.select(Clip.id, Clip.start_s, Clip.end_s).where(
+                Clip.workspace_id == self.workspace_id, Clip.upload_id == upload_id, dealt_with
+            )
+        ).all()
+        same = {row[0] for row in known}
+
+        def retold(one: Candidate) -> bool:
+            return any(
+                min(one.end, end) - max(one.start, start) > _THE_SAME * min(one.end - one.start, end - start)
+                for _, start, end in known
+            )
+
+        return [one for one in candidates if clip_id(upload_id, one.start, one.end) in same or not retold(one)]
 
     def _upsert(self, session: Session, upload_id: UUID, identity: UUID, rank: int, candidate: Candidate) -> None:
         facts = {

@@ -78,3 +78,22 @@ def test_a_deleted_clip_does_not_come_back(records, upload, touch):
     assert records.keep(upload, [candidate(0), candidate(100)]) == [second]
     records.keep(upload, [candidate(100)])
     assert records.keep(upload, [candidate(0), candidate(100)]) == [second]
+
+
+@pytest.mark.parametrize(
+    "done",
+    [{"state": "approved"}, {"state": "rejected"}, {"edited_at": sa.func.now()}, {"deleted_at": sa.func.now()}],
+    ids=["approved", "rejected", "edited", "deleted"],
+)
+@pytest.mark.parametrize("shift", [-8.0, -0.5, 0.04, 9.0])
+def test_a_moment_that_people_dealt_with_is_not_proposed_again_a_little_moved(records, upload, touch, done, shift):
+    (first,) = records.keep(upload, [candidate(100)])
+    touch(first, **done)
+    assert records.keep(upload, [candidate(100 + shift), candidate(300)]) == [clip_id(upload, 300, 320)]
+
+
+def test_the_next_moment_and_an_untouched_one_are_no_obstacle(records, upload, touch):
+    first, _ = records.keep(upload, [candidate(100), candidate(200)])
+    touch(first, state="approved")
+    moved = [candidate(112), candidate(201)]
+    assert records.keep(upload, moved) == [clip_id(upload, 112, 132), clip_id(upload, 201, 221)]
