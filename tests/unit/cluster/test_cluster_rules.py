@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from cluster_stand import find_redis, serving_redis
 
+from cliply_assets.cli.worker import run_worker
 from cliply_assets.cluster.health import Sighting, Silence, judge_started
 from cliply_assets.cluster.launcher import ClusterRunLauncher
 from cliply_assets.cluster.rules import (
@@ -26,6 +27,7 @@ from cliply_assets.cluster.rules import (
 )
 from cliply_assets.instance.home import prepare_dagster_home, project_file
 from cliply_assets.instance.owner import OWNER_TAG, this_process
+from cliply_resources.errors import CallerError
 from cliply_resources.settings import Settings
 from sensors.analyzed_uploads import next_request
 from sensors.lost_runs import BETWEEN_LOOKS, twice_missing
@@ -130,3 +132,16 @@ def test_a_broker_that_cannot_be_asked_proves_nothing() -> None:
     launcher = ClusterRunLauncher("redis://127.0.0.1:1/0")
     assert launcher.nowhere(["a run"]) == []
     assert launcher.check_run_worker_health(dg.DagsterRun("render")).status.value == "RUNNING"
+
+
+@pytest.mark.parametrize(
+    ("broker_url", "queues", "processes", "named"),
+    [
+        (None, (), None, "CLIPLY_BROKER_URL"),
+        ("redis://nowhere:1/0", ("rendering",), None, "analyze, render, publish, default"),
+        ("redis://nowhere:1/0", ("render",), 0, "--processes"),
+    ],
+)
+def test_a_worker_that_cannot_work_says_what_to_change(tmp_path: Path, broker_url, queues, processes, named) -> None:
+    with pytest.raises(CallerError, match=named):
+        run_worker(Settings(home=tmp_path, broker_url=broker_url), queues, processes=processes, name=None)
