@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cliply_assets.cli import backfill
+from cliply_assets.cli import backfill, keys
 from cliply_resources.errors import CallerError
 from cliply_resources.settings import get_settings
 
@@ -19,6 +19,7 @@ def add_commands(app: typer.Typer) -> None:
     app.command()(worker)
     app.command()(alerts)
     app.add_typer(backfill.app, name="backfill")
+    app.add_typer(keys.app, name="keys")
 
 
 def sweep(

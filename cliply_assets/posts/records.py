@@ -29,7 +29,8 @@ from cliply_resources.platforms.documents import (
 )
 from cliply_resources.platforms.outcomes import Outcome, PlatformTrouble
 from cliply_resources.posts.machine import FINAL, Move, PostState, Standing, is_late, missed, taken_over
-from cliply_resources.vault import Place, Vault
+from cliply_resources.posts.places import progress_place
+from cliply_resources.vault import Vault
 
 __all__ = ["Attempted", "LeaseLost", "PostRecords", "Work", "publisher_lock"]
 
@@ -84,11 +85,6 @@ class Attempted:
 def publisher_lock(worker: UUID) -> str:
     """The name of the lock that a publisher holds for as long as it lives."""
     return f"publisher {worker}"
-
-
-def progress_place(workspace_id: UUID, post_id: UUID) -> Place:
-    """Where a post's publish state is sealed to."""
-    return Place(workspace_id, post_id, "posts.progress")
 
 
 class PostRecords:
