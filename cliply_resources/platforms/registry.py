@@ -9,6 +9,7 @@ from cliply_resources.settings import Settings
 __all__ = ["PLATFORM_NAMES", "open_platform"]
 
 _MODULES = {
+    "youtube": "cliply_resources.platforms.youtube",
     "x": "cliply_resources.platforms.x",
     "linkedin": "cliply_resources.platforms.linkedin",
     "instagram": "cliply_resources.platforms.instagram",
