@@ -64,6 +64,7 @@ def choose_candidates(  # noqa: PLR0913 - a choice is made from everything that 
         readings=readings,
     )
     profile = settings.profile if settings.profile is not UNSET else profile_of(timeline, sentences, readings)
+    chapters = [(chapter.start, chapter.title) for chapter in (origin.chapters if origin else ())]
     limits = Limits(
         duration=duration,
         shortest=min(settings.min_seconds, settings.max_seconds),
@@ -78,8 +79,8 @@ def choose_candidates(  # noqa: PLR0913 - a choice is made from everything that 
         readings=readings,
         topic=settings.topic if settings.topic is not UNSET else "",
         excluded=settings.exclude if settings.exclude is not UNSET else (),
+        chapters=[start for start, _ in chapters],
     )
-    chapters = [(chapter.start, chapter.title) for chapter in (origin.chapters if origin else ())]
     short = duration < limits.shortest + _ROOM_FOR_CHOICE and duration <= max(limits.longest, limits.shortest)
     if short and not film.excluded:
         chosen, near, note = _whole_film(film, profile, settings)

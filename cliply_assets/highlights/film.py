@@ -25,6 +25,8 @@ _ANSWER_SENTENCES = 6  # of an answer tell whether the question was worth asking
 _NEW_BREATH = 2.5  # s; after a longer silence another thing may begin
 _COMPANY = 0.4  # of a sentence's worth that is its neighbours'; a plain line in a good story is still the story
 _ONWARD = 0.45  # price of stopping where the same voice goes on with something just as good
+_CHAPTER_REACH = 4.0  # s; publishers set marks by eye
+_CHAPTER_TURN = 0.8  # certainty that a chapter is about something new
 _TOPIC_TURN = 0.4  # likeness lost between two stretches, from which they are about two things
 
 
@@ -73,6 +75,7 @@ def read_film(
     readings: tuple[Reading, ...],
     topic: str = "",
     excluded: tuple[Span, ...] = (),
+    chapters: Sequence[float] = (),
 ) -> Film:
     """Judges every sentence as content, as a beginning and as an end; with a topic, by what it says about that above all."""
     answers = {
@@ -89,6 +92,7 @@ def read_film(
         ]
     )
     turns = np.array([_turn(sentences, readings, answers, reactions, place) for place in range(len(sentences))])
+    turns = _with_chapters(turns, sentences, chapters)
     values = _with_neighbours(values, turns)
     about = relevance(sentences, topic) if topic else np.ones(len(sentences))
     if topic:
@@ -131,6 +135,19 @@ def read_film(
 def _value(reading: Reading, sound: float, reaction: tuple[str, float, float] | None) -> float:
     answered = 0.3 * reaction[2] if reaction else 0.0
     return float(np.clip(reading.interest + 0.4 * (sound - 0.5) + answered, 0.0, 1.0))
+
+
+def _with_chapters(turns: Floats, sentences: Sequence[Sentence], chapters: Sequence[float]) -> Floats:
+    """Something new begins with the sentence nearest to where the publisher begins a chapter."""
+    turned = turns.copy()
+    starts = np.array([sentence.start for sentence in sentences])
+    for begin in chapters:
+        if len(starts) == 0 or begin <= starts[0]:
+            continue
+        nearest = int(np.argmin(np.abs(starts - begin)))
+        if abs(starts[nearest] - begin) <= _CHAPTER_REACH and nearest > 0:
+            turned[nearest] = max(turned[nearest], _CHAPTER_TURN)
+    return turned
 
 
 def _with_neighbours(values: Floats, turns: Floats) -> Floats:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from cliply_assets.highlights.choose import choose_candidates
 from cliply_assets.highlights.sentences import split_sentences
 from cliply_assets.highlights.wishes import relevance, words_of_topic
-from cliply_resources.documents import Span, UploadSettings
+from cliply_resources.documents import Chapter, Origin, Span, UploadSettings
 from cliply_resources.documents.clips import PROFILES
 
 TALK = [
@@ -112,3 +112,24 @@ def test_a_hook_line_is_spoken_in_the_clip_and_gives_no_end_away():
         assert plain in clip.text.lower()
         last = clip.text.replace("?", ".").rstrip(".").split(".")[-1].strip().lower()
         assert plain != last
+
+
+def test_no_clip_runs_from_one_chapter_into_the_next():
+    story = [
+        f"A:I saw the {word} fall, and I laughed, and he said it would never rise again." for word in "abcdefghijkl"
+    ]
+    transcript, duration = transcript_of(story)
+    mark = transcript.segments[6].start
+    chapters = (Chapter(start=0, end=mark, title="First"), Chapter(start=mark + 1.0, end=duration, title="Second"))
+    found = choose_candidates(
+        transcript,
+        None,
+        shots_of(duration),
+        None,
+        None,
+        duration=duration,
+        settings=UploadSettings(clips=2, min_seconds=10, max_seconds=30),
+        origin=Origin(url="", extractor="x", title="t", chapters=chapters),
+    )[0]
+    assert found.candidates
+    assert all(clip.end <= mark or clip.start >= mark - 0.5 for clip in found.candidates)
