@@ -2,4 +2,4 @@
 
 SET LOCAL ROLE cliply_owner;
 
-CREATE INDEX upload_steps_failed ON upload_steps (workspace_id, upload_id) WHERE state = 'failed';
+CREATE INDEX upload_steps_failed_of_upload ON upload_steps (workspace_id, upload_id) WHERE state = 'failed';
