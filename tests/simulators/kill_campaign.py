@@ -29,6 +29,7 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 
 import msgspec  # noqa: E402
 from kill_worker import Errand, run  # noqa: E402
+from publishing_driver import make_video  # noqa: E402
 from simulator_base import FakeClock, FaultKind, Harness  # noqa: E402
 
 from cliply_resources.accounts import connect_account  # noqa: E402
@@ -99,6 +100,7 @@ class Stage:
         self._ticker = threading.Thread(target=self._tick, daemon=True)
         self._ticker.start()
         self.number = 0
+        self._link = ""
 
     def _tick(self) -> None:
         while not self._over.wait(0.01):
@@ -122,6 +124,9 @@ class Stage:
         storage = open_storage(self.settings)
         if not storage.exists(key):
             storage.put_bytes(key, bytes(size))
+        if hasattr(self.simulator, "link_for"):
+            linked = self.simulator.link_for(make_video(self.folder, size))
+            self._link = linked.link(3600.0) if linked.link else ""
         with self.database.pipeline(self.workspace) as session:
             account = connect_account(
                 session, Vault(self.settings), self.platform, profile, tokens,
@@ -148,7 +153,7 @@ class Stage:
 
     def errand(self, **death: Any) -> Errand:
         """For the next worker."""
-        return Errand(self.harness.name, self._fields, self.simulator.url, **death)
+        return Errand(self.harness.name, self._fields, self.simulator.url, link=self._link, **death)
 
     def row(self, post: UUID) -> PostRow:
         """The post as it stands."""

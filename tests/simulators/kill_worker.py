@@ -7,7 +7,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -29,6 +29,7 @@ class Errand:
     simulator: str
     death: str = ""  # before, during, after; empty lives on
     number: int = 0
+    link: str = ""  # where the platform can fetch the film, for platforms that do
     report: str = ""  # where to write how many calls were made
 
 
@@ -54,7 +55,10 @@ class Mortal:
         return getattr(self._platform, name)
 
     def take(self, *arguments: Any) -> Any:
-        return self._around(lambda: self._platform.take(*arguments))
+        *before, call = arguments
+        if self._errand.link:
+            call = replace(call, video=replace(call.video, link=lambda _: self._errand.link))
+        return self._around(lambda: self._platform.take(*before, call))
 
     def reconcile(self, *arguments: Any) -> Any:
         return self._around(lambda: self._platform.reconcile(*arguments))
