@@ -69,6 +69,7 @@ from cliply_api.auth.principal import Principal
 from cliply_api.background import housekeeping
 from cliply_api.brand_kits.routes import routes as brand_kit_routes
 from cliply_api.clips.routes import routes as clip_routes
+from cliply_api.dead_letters.routes import routes as dead_letter_routes
 from cliply_api.errors import Unauthenticated, as_reply
 from cliply_api.events.hub import EventHub
 from cliply_api.events.routes import routes as event_routes
@@ -109,6 +110,7 @@ ROUTES: tuple[Any, ...] = (
     workspace_routes,
     invitation_routes,
     upload_routes,
+    dead_letter_routes,
     object_routes,
     clip_routes,
     brand_kit_routes,

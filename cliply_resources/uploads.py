@@ -66,6 +66,7 @@ MAX_PARTS = 10_000
 """Of one film, as S3 allows at most."""
 
 INGEST_STEPS = frozenset({"source_video", "media_proxy"})
+RENDER_STEPS = frozenset({"renders", "rerender"})
 ASIDE_STEPS = frozenset({"frame_index"})
 """Their state says nothing about the clips."""
 
@@ -289,6 +290,8 @@ def derive_state(
 ) -> UploadState:
     """What an upload's facts add up to; the one place that says so. `waiting`: it was asked for again, and is not begun yet."""
     steps = [fact for fact in steps if fact.step not in ASIDE_STEPS]
+    # A clip that is rendered again counts while it is: what becomes of it is in its own wish.
+    steps = [fact for fact in steps if fact.step != "rerender" or fact.state == "running"]
     running = {fact.step for fact in steps if fact.state == "running"}
     ended = {fact.state for fact in steps}
     chosen = any(fact.step == "clip_candidates" and fact.state == "completed" for fact in steps)
@@ -299,7 +302,7 @@ def derive_state(
         (due_posts > 0, "publishing"),
         (published_posts > 0, "completed"),
         (bool(running & INGEST_STEPS), "ingesting"),
-        ("renders" in running, "rendering"),
+        (bool(running & RENDER_STEPS), "rendering"),
         (bool(running), "analyzing"),
         (ready_clips > 0, "review"),
         ("failed" in ended and not waiting, "failed"),

@@ -27,6 +27,7 @@ __all__ = [
     "PartsPlan",
     "PartsView",
     "PutRequest",
+    "QueueView",
     "Range",
     "ReceivedPart",
     "RenderLine",
@@ -128,6 +129,15 @@ class OptionsView(View, kw_only=True):
     exclude: list[Range]
 
 
+class QueueView(View, kw_only=True):
+    """The place in line of an upload that waits for its turn."""
+
+    position: int
+    """1 is next."""
+    expected_wait_seconds: float | None
+    """As far as the last uploads tell; nothing before there were any."""
+
+
 class UploadView(View, kw_only=True):
     """An upload in a list."""
 
@@ -138,6 +148,8 @@ class UploadView(View, kw_only=True):
     """0 to 100, over all steps."""
     doing: str
     """What is being done at the moment."""
+    queue: QueueView | None
+    """Where it stands in line, while it waits for its turn."""
     reason: str | None
     """Why it does not go on, where it does not."""
     source: Literal["file", "url"]
@@ -316,6 +328,15 @@ class StepUsage(View, kw_only=True):
     step: str
     label: str
     cpu_seconds: float
+    """Of completed work, with that of the programs it started."""
+    gpu_seconds: float
+    read_bytes: int
+    """Of stored objects that it may read."""
+    tokens_in: int
+    """A language model's."""
+    tokens_out: int
+    cost: float
+    """An estimate by the operator's prices, in the operator's currency; work that failed is not charged."""
     seconds: float | None
     """From its start to its end."""
     attempts: int
@@ -328,7 +349,13 @@ class UsageView(View, kw_only=True):
 
     steps: list[StepUsage]
     cpu_seconds: float
+    gpu_seconds: float
+    read_bytes: int
     stored_bytes: int
+    tokens_in: int
+    tokens_out: int
+    cost: float
+    """An estimate by the operator's prices, in the operator's currency; work that failed is not charged."""
 
 
 class RenderLine(View, kw_only=True):

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from cliply_api.auth.principal import Principal
 from cliply_api.brand_kits.frozen import chosen_kit, frozen
+from cliply_api.uploads.admission import check_room
 from cliply_api.uploads.filters import UploadFilter
 from cliply_api.uploads.schemas import (
     SUFFIXES,
@@ -69,6 +70,7 @@ def create(
         CallerError: neither or both of file and URL, or settings that contradict each other.
         MediaError: the file is larger than is taken.
     """
+    check_room(session, principal.workspace)
     options = _settings_of(session, wanted.settings or Options())
     multipart = None
     if wanted.file is not None and wanted.source_url is None:

@@ -1,5 +1,6 @@
 """Rows of uploads and steps as bodies that go out."""
 
+import math
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,15 +12,28 @@ from msgspec import UNSET
 from sqlalchemy.orm import Session
 
 from cliply_api.brand_kits.names import reference_view
-from cliply_api.uploads.schemas import OptionsView, PartView, Range, StepUsage, StepView, UploadView, UsageView
+from cliply_api.uploads.admission import places_of
+from cliply_api.uploads.schemas import (
+    OptionsView,
+    PartView,
+    QueueView,
+    Range,
+    StepUsage,
+    StepView,
+    UploadView,
+    UsageView,
+)
 from cliply_resources.database.models import Clip, Render, Upload, UploadStep
 from cliply_resources.documents import UploadSettings
 from cliply_resources.steps import LABELS, join_parts
+from cliply_resources.turns import Place
 from cliply_resources.uploads import StepFact, derive_state
 
 __all__ = ["UploadRows", "rows_of", "step_views", "upload_view", "usage_view"]
 
 FINISHED = {"completed", "skipped"}
+ASIDE = ("rerender",)
+"""Work beside the steps that every upload has."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +42,12 @@ class UploadRows:
 
     steps: Sequence[UploadStep] = field(default_factory=list)
     ready_clips: int = 0
+    place: Place | None = None
+    """In line, where it waits for its turn."""
 
 
 def rows_of(session: Session, workspace_id: UUID, ids: Collection[UUID]) -> Mapping[UUID, UploadRows]:
-    """The steps and the number of finished clips of each upload; two statements, however many they are."""
+    """The steps and the number of finished clips of each upload, and its place in line; five statements at most, however many they are."""
     steps: dict[UUID, list[UploadStep]] = defaultdict(list)
     found = sa.select(UploadStep).where(UploadStep.workspace_id == workspace_id, UploadStep.upload_id.in_(ids))
     for row in session.scalars(found):
@@ -48,7 +64,8 @@ def rows_of(session: Session, workspace_id: UUID, ids: Collection[UUID]) -> Mapp
         .group_by(Clip.upload_id)
     )
     ready = {row[0]: row[1] for row in session.execute(counted)}
-    return {one: UploadRows(steps[one], ready.get(one, 0)) for one in ids}
+    places = places_of(session, workspace_id, ids)
+    return {one: UploadRows(steps[one], ready.get(one, 0), places.get(one)) for one in ids}
 
 
 def upload_view(upload: Upload, rows: UploadRows) -> UploadView:
@@ -69,7 +86,8 @@ def upload_view(upload: Upload, rows: UploadRows) -> UploadView:
         title=upload.title,
         state=state,
         percent=round(sum(100.0 if view.state in FINISHED else view.percent for view in joined) / len(joined), 1),
-        doing=_doing(upload, running.label if running else "", running.doing if running else ""),
+        doing=_doing(upload, running.label if running else "", running.doing if running else "", rows.place),
+        queue=QueueView(position=rows.place.position, expected_wait_seconds=rows.place.seconds) if rows.place else None,
         reason=None if upload.retry_at is not None else next((view.reason for view in stopped), None),
         source="url" if upload.source_kind == "url" else "file",
         source_url=upload.source_uri if upload.source_kind == "url" else None,
@@ -98,11 +116,14 @@ def upload_view(upload: Upload, rows: UploadRows) -> UploadView:
     )
 
 
-def _doing(upload: Upload, label: str, doing: str) -> str:
+def _doing(upload: Upload, label: str, doing: str, place: Place | None) -> str:
     if label:
         return f"{label}: {doing}" if doing else label
     if upload.confirmed_at is None:
         return "Waiting for the file"
+    if place is not None:
+        wait = "" if place.seconds is None else f", in about {max(1, math.ceil(place.seconds / 60))} min"
+        return f"Waiting for its turn: number {place.position} in line{wait}"
     return "Waiting to be started again" if upload.retry_at is not None else ""
 
 
@@ -148,13 +169,23 @@ def _step_view(step: str, rows: Sequence[UploadStep]) -> StepView:
 
 def usage_view(steps: Sequence[UploadStep]) -> UsageView:
     """What each step that was begun took."""
-    lines = [_usage_of(step, [row for row in steps if row.step == step]) for step in LABELS]
+    lines = [_usage_of(step, [row for row in steps if row.step == step]) for step in (*LABELS, *ASIDE)]
     begun = [line for line in lines if line is not None]
     return UsageView(
         steps=begun,
         cpu_seconds=round(sum(line.cpu_seconds for line in begun), 2),
         stored_bytes=sum(line.stored_bytes for line in begun),
+        read_bytes=sum(line.read_bytes for line in begun),
+        gpu_seconds=round(sum(line.gpu_seconds for line in begun), 2),
+        tokens_in=sum(line.tokens_in for line in begun),
+        tokens_out=sum(line.tokens_out for line in begun),
+        cost=round(sum(line.cost for line in begun), 6),
     )
+
+
+def _sum(rows: Sequence[UploadStep], name: str) -> float:
+    """Only of completed work: what failed is not charged."""
+    return sum(float(row.usage.get(name, 0.0)) for row in rows if row.state == "completed")
 
 
 def _usage_of(step: str, rows: Sequence[UploadStep]) -> StepUsage | None:
@@ -165,7 +196,12 @@ def _usage_of(step: str, rows: Sequence[UploadStep]) -> StepUsage | None:
     return StepUsage(
         step=step,
         label=joined.label,
-        cpu_seconds=round(sum(float(row.usage.get("cpu_seconds", 0.0)) for row in begun), 2),
+        cpu_seconds=round(_sum(begun, "cpu_seconds"), 2),
+        gpu_seconds=round(_sum(begun, "gpu_seconds"), 2),
+        read_bytes=int(_sum(begun, "read_bytes")),
+        tokens_in=int(_sum(begun, "tokens_in")),
+        tokens_out=int(_sum(begun, "tokens_out")),
+        cost=round(_sum(begun, "cost"), 6),
         seconds=round(joined.seconds, 3) if joined.seconds is not None else None,
         attempts=sum(row.attempt for row in begun),
         stored_bytes=sum(

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from cliply_assets.cli import dead_letters, operations
 from cliply_assets.cli import models as model_commands
-from cliply_assets.cli import operations
 from cliply_assets.cli.exits import Exit, exit_code
 from cliply_resources.documents import UploadSettings
 from cliply_resources.documents.clips import ASPECTS, CAPTION_STYLES, PROFILES
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 
 app.add_typer(model_commands.app, name="models")
+app.add_typer(dead_letters.app, name="dead-letters")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else there.")]
 Topic = Annotated[

@@ -17,7 +17,8 @@ from cliply_resources.documents import ClipSettings, Transcript
 
 __all__ = ["RenderWishConfig", "rerender"]
 
-RULES = STEPS["renders"]
+RULES = msgspec.structs.replace(STEPS["renders"], name="rerender", label="Rendering again")
+"""A step of its own name: its rows are no parts of the upload's own rendering."""
 SLACK_SECONDS = 120.0
 """Between the end of a step and the moment when its run counts as lost."""
 

@@ -163,6 +163,8 @@ class UploadStep(Base):
     summary: Mapped[Document] = mapped_column(server_default="{}")
     reused_from: Mapped[UUID | None]
     usage: Mapped[Document] = mapped_column(server_default="{}")
+    discarded_at: Mapped[datetime | None]
+    """When somebody decided that this failure needs nothing more."""
 
 
 class Clip(Base):

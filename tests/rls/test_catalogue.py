@@ -8,7 +8,7 @@ import pytest
 
 SERVING = {"cliply_api", "cliply_pipeline"}
 OURS = "('public'::regnamespace, 'app'::regnamespace)"
-SUMS = {"failed_uploads", "pipeline_gauges", "step_durations", "queue_lengths", "usual_run_seconds"}
+SUMS = {"failed_uploads", "pipeline_gauges", "step_durations", "queue_lengths", "usual_run_seconds", "count_dead_letters"}
 """Reviewed: they return numbers over all workspaces, beside names of steps and states that are ours, and nothing of a single one."""
 TURNS = {"queue_facts"}
 """Reviewed: beside ids, what decides whose turn it is (plan, time and number), for the pipeline alone."""
@@ -228,7 +228,7 @@ def test_reviewed_functions_can_read_ids_and_states_but_no_text_of_a_user(ask):
     assert readable <= {
         "workspace_id", "id", "upload_id", "state", "created_at", "cancelled_at", "paused_at", "completed_at", "deleted_at",
         "confirmed_at", "incoming_until", "retry_at", "deadline_at", "due_at", "endpoint_id", "wake_at", "refresh_at",
-        "plan", "attempt", "started_attempt", "number", "asked_at", "begun_at",
+        "plan", "discarded_at", "attempt", "started_attempt", "number", "asked_at", "begun_at",
         "step", "started_at", "ended_at", "expired_at", "forgotten_at", "purged_at", "day", "objects", "bytes",
     }  # fmt: skip
 

@@ -1,0 +1,1 @@
+"""Work that failed and waits for somebody to decide."""
