@@ -21,6 +21,7 @@ from cliply_resources.database import Database
 from cliply_resources.errors import CliplyError
 from cliply_resources.settings import get_settings
 from cliply_resources.storage import Storage, open_storage
+from cliply_resources.tracing import Span, tracer
 
 __all__ = [
     "FAILURE_CODE",
@@ -124,11 +125,40 @@ def _told(
     with structlog.contextvars.bound_contextvars(**{name: value for name, value in facts.items() if value}):
         context.log.info(f"{which} begins, attempt {attempt.number}{asked}.")
         try:
-            yield
+            with _traced(request, rules, facts):
+                yield
         except CliplyError as error:
             context.log.warning(f"{which} failed after {time.monotonic() - begun:.1f} s{asked}: {error}")
             raise
         context.log.info(f"{which} is done after {time.monotonic() - begun:.1f} s{asked}.")
+
+
+@contextmanager
+def _traced(request: str | None, rules: StepRules, facts: dict[str, str]) -> Iterator[None]:
+    """Hangs the step below the web request that asked for it, in the trace of an installation that has a collector."""
+    collector = tracer() if request else None
+    if collector is None or request is None:
+        yield
+        return
+    begun, ok = time.time_ns(), False
+    try:
+        yield
+        ok = True
+    finally:
+        attributes = {f"cliply.{name}": value for name, value in facts.items() if value}
+        collector.record(
+            Span(
+                name=f"step {rules.name}",
+                request_id=request,
+                root=False,
+                begun=begun,
+                ended=time.time_ns(),
+                ok=ok,
+                attributes=attributes,
+            )
+        )
+        # A step's process ends right after it.
+        collector.flush()
 
 
 def check_result(check: Check, key: dg.AssetKey) -> dg.AssetCheckResult:

@@ -202,6 +202,10 @@ class Settings(PlatformSettings):
     """An alert that lasts is told again after so long."""
     alerts_per_hour: int = Field(default=20, ge=1)
     """Messages that leave by one channel at most."""
+    otlp_endpoint: str | None = None
+    """An OpenTelemetry collector (`http://127.0.0.1:4318`) that traces are sent to; unset sends none."""
+    otlp_token: SecretStr | None = None
+    """The bearer token that it asks for."""
 
     worker_cpus: int | None = None
     """How many steps of one run work side by side; unset asks the machine."""

@@ -17,6 +17,7 @@ from cliply_api.web.facts import KEY, RequestFacts
 from cliply_api.web.metrics import METRICS
 from cliply_resources.addresses import Network, is_inside, networks
 from cliply_resources.settings import Settings
+from cliply_resources.tracing import Span, tracer
 
 __all__ = ["Outermost", "caller_address"]
 
@@ -44,6 +45,7 @@ class Outermost:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
         self._proxies = networks(settings.trusted_proxies)
+        self._tracer = tracer(settings, service="cliply-api")
         self._headers = dict(DEFAULT_HEADERS)
         if settings.public_url.startswith("https://"):
             self._headers["Strict-Transport-Security"] = "max-age=31536000"
@@ -61,7 +63,7 @@ class Outermost:
         scope.setdefault("state", {})[KEY] = facts
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=facts.request_id)
-        begun = time.perf_counter()
+        begun, begun_ns = time.perf_counter(), time.time_ns()
         seen: dict[str, Any] = {"status": 0}
 
         async def sending(message: Message) -> None:
@@ -79,6 +81,8 @@ class Outermost:
             await self.app(scope, receive, sending)
         finally:
             _write_line(scope, facts, seen["status"], time.perf_counter() - begun)
+            if self._tracer is not None:
+                self._tracer.record(_span(scope, facts, seen["status"], begun_ns))
 
 
 def _allowed(app: Litestar, path: str) -> str:
@@ -100,6 +104,19 @@ def caller_address(peer: Any, forwarded: bytes, proxies: tuple[Network, ...]) ->
     while hops and address and is_inside(address, proxies):
         address = hops.pop()
     return address[:64]
+
+
+def _span(scope: Scope, facts: RequestFacts, status: int, begun: int) -> Span:
+    method, place = str(scope.get("method", "WS")), str(scope.get("path_template", "unknown"))
+    return Span(
+        name=f"{method} {place}",
+        request_id=facts.request_id,
+        root=True,
+        begun=begun,
+        ended=time.time_ns(),
+        ok=status < 500,
+        attributes={"http.request.method": method, "http.route": place, "http.response.status_code": status},
+    )
 
 
 def _write_line(scope: Scope, facts: RequestFacts, status: int, seconds: float) -> None:
