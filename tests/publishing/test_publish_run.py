@@ -59,6 +59,9 @@ def test_a_run_publishes_to_the_sandbox_and_reports_the_post_to_its_upload(sandb
     with dg.DagsterInstance.ephemeral() as instance:
         done = assets.publish.execute_in_process(instance=instance, resources={"pipeline": Here()})
         assert done.success
+        events = str([event for event in instance.all_logs(done.run_id)])
+        assert "token-sandbox" not in events
+        assert "refresh-sandbox" not in events
         told = instance.get_latest_materialization_event(dg.AssetKey("published_posts")).asset_materialization
     assert told.partition == str(of_upload)
     assert told.metadata["post"].value == str(post)

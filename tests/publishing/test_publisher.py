@@ -164,9 +164,11 @@ def test_an_adapter_that_stumbles_after_publishing_leaves_a_doubt_and_no_double(
     assert len(room.simulator.ledger.of("stumble")) == 1
 
 
-def test_nothing_that_is_sealed_or_secret_stands_in_the_database(plain_room):
+def test_nothing_that_is_sealed_or_secret_stands_in_the_database_or_is_logged(plain_room, capfd, caplog):
     room = plain_room
-    room.simulator.faults.add(FaultKind.ERROR_BEFORE, skip=1)
+    said = {"error": "at-ann-0 is bad, so is rt-ann-0", "upload": "https://up.example.com/?upload_token=hush"}
+    room.simulator.faults.add(FaultKind.ERROR_BEFORE, skip=1, body=said)
+    room.simulator.faults.add(FaultKind.DROP_BEFORE, skip=2)
     post = room.post("canary", due=soon(room, 60))
     room.publisher().run(idle_seconds=3)
     assert room.row(post).state == "prepared"
@@ -176,3 +178,5 @@ def test_nothing_that_is_sealed_or_secret_stands_in_the_database(plain_room):
     hexed = [secret.encode().hex() for secret in ("at-ann-0", "rt-ann-0", "upload_token=hush")]
     for secret in ["at-ann-0", "rt-ann-0", "upload_token", "hush", *hexed]:
         assert secret not in dump
+    logged = "".join(capfd.readouterr()) + caplog.text
+    assert not [secret for secret in ("at-ann", "rt-ann", "hush") if secret in logged]
