@@ -5,6 +5,7 @@ import os
 import dagster as dg
 
 from cliply_assets.audio.assets import audio_features
+from cliply_assets.automation.pools import POOL_TAG, pool_sizes
 from cliply_assets.highlights.assets import clip_candidates
 from cliply_assets.instance.fork_server import PRELOADED
 from cliply_assets.jobs import analyze, make_clips, render
@@ -44,6 +45,10 @@ def _executor() -> dg.ExecutorDefinition:
     return dg.multiprocess_executor.configured(
         {
             "max_concurrent": get_settings().worker_cpus or os.cpu_count() or 1,
+            # The first clip of another run waits for one of this run's at most, not for all of them.
+            "tag_concurrency_limits": [
+                {"key": POOL_TAG, "value": "render", "limit": pool_sizes(get_settings())["render"]}
+            ],
             "start_method": {"forkserver": {"preload_modules": [PRELOADED[-1]]}},
         },
         name="side_by_side",

@@ -11,6 +11,7 @@ from uuid import UUID
 import dagster as dg
 from dagster._core.errors import DagsterExecutionInterruptedError
 
+from cliply_assets.automation.pools import free_lost_slots
 from cliply_assets.instance.home import prepare_dagster_home
 from cliply_assets.instance.owner import OWNER_TAG, is_alive, this_process
 from cliply_assets.instance.storage import close_pools
@@ -82,6 +83,7 @@ def _call_it_canceled(instance: dg.DagsterInstance, upload_id: UUID) -> None:
 
 def _execute(instance: dg.DagsterInstance, workspace_id: UUID, upload_id: UUID) -> RunOutcome:
     _end_dead_runs(instance, upload_id)
+    free_lost_slots(instance)
     instance.add_dynamic_partitions(str(uploads.name), [str(upload_id)])
     tags = {
         "dagster/partition": str(upload_id),

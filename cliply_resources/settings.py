@@ -175,6 +175,9 @@ class Settings(PlatformSettings):
     """`smtps://user:password@host:465` or `smtp://host:587` (STARTTLS); unset writes mails to a folder in `home`."""
     mail_from: str = "Cliply <cliply@localhost>"
 
+    pool_sizes: dict[str, int] = Field(default_factory=dict)
+    """`{"render": 4}`: how many steps of a pool (network, decode, asr, vision, render, publish) are done at once, over all runs."""
+
     price_cpu_hour: float = Field(default=0.0, ge=0)
     """What an hour of one processor core costs you, in the currency you think in; for the cost estimates of the usage."""
     price_gpu_hour: float = Field(default=0.0, ge=0)

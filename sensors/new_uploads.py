@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from cliply_assets.automation.claims import RUN_TAG, Claim, claim_start, unfinished_runs
+from cliply_assets.automation.pools import ensure_pools
 from cliply_assets.automation.waiting import until_found
 from cliply_assets.cluster.rules import NEXT_JOB_TAG
 from cliply_assets.jobs import analyze, make_clips, render
@@ -24,6 +25,10 @@ _clustered = get_settings().broker_url is not None
 FIRST_JOB = analyze if _clustered else make_clips
 """In a cluster a run of its own renders, on other machines than those that analyze; the sensor analyzed_uploads asks for it."""
 THEN = {NEXT_JOB_TAG: render.name} if _clustered else {}
+
+
+_pools_have_sizes: list[bool] = []
+"""Filled by the first tick of a process."""
 
 
 def start_requests(claims: Sequence[Claim]) -> list[dg.RunRequest]:
@@ -67,6 +72,9 @@ def new_uploads(context: dg.SensorEvaluationContext, pipeline: Pipeline) -> dg.S
     Runbook: an upload that stays `created` while this sensor ticks waits for its turn, or has a run in the run queue: see its row in
     upload_runs. A run that was asked for and does not appear is asked for anew after 90 s.
     """
+    if not _pools_have_sizes:
+        ensure_pools(context.instance, get_settings())
+        _pools_have_sizes.append(True)
     database, at_once = pipeline.database(), get_settings().uploads_at_once
     claims = until_found(database, lambda: claim_ready(database, now=datetime.now(UTC), at_once=at_once))
     if not claims:

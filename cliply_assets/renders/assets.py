@@ -6,6 +6,7 @@ from uuid import UUID
 import dagster as dg
 import msgspec
 
+from cliply_assets.automation.pools import POOL_TAG
 from cliply_assets.partitions import uploads
 from cliply_assets.pipeline import (
     FAILURE_CODE,
@@ -70,7 +71,7 @@ def choose_clips(context: dg.OpExecutionContext, pipeline: Pipeline) -> Iterator
         yield dg.DynamicOutput(identity.hex, mapping_key=identity.hex)
 
 
-@dg.op(pool="render", retry_policy=retry_policy(RULES))
+@dg.op(pool="render", tags={POOL_TAG: "render"}, retry_policy=retry_policy(RULES))
 def render_clip(context: dg.OpExecutionContext, pipeline: Pipeline, clip: str) -> bytes:
     """Renders one clip in every aspect ratio; after its last attempt a failure is an answer, so that the others count."""
     title = clip
