@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from cliply_assets.highlights.boundaries import Gap, Limits, gaps_around
 from cliply_assets.highlights.sentences import Sentence
-from cliply_assets.highlights.text_signals import Reading, answer_follows, continues, points_back
+from cliply_assets.highlights.text_signals import Reading, answer_follows, continues, points_back, points_forward
 from cliply_assets.highlights.timeline import STEP, Timeline
 from cliply_assets.highlights.wishes import keep_out, relevance
 from cliply_resources.documents import Span
@@ -327,5 +327,6 @@ def _landing(
         good -= 0.4 * unfinished(sentences, readings, place)
     else:
         good += 0.2
+    good -= 0.8 * points_forward(sentences[place])
     unanswered = 0.9 * (reading.strength("question") >= 0.5)
     return good - unanswered - 0.6 * (not sentences[place].closed) - 0.4 * reading.dull

@@ -11,6 +11,7 @@ __all__ = [
     "FILLERS",
     "NUMBER_WORDS",
     "ONE_WORD_CONTRACTIONS",
+    "PROMISES",
     "SMALL_NUMBERS",
     "STOP_WORDS",
     "SUPERLATIVE_EXCEPTIONS",
@@ -236,6 +237,16 @@ _NUMBER_WORDS = (
     "hundred hundreds million millions nine ninety percent pounds seven seventy six sixty ten thirteen thirty "
     "thousand thousands three trillion triple twelve twenty twice two"
 )
+
+_PROMISES = (
+    "think what|guess what|here's what|here's the thing|here's why|here's how|let me tell you|i'll tell you|i want to tell you"
+    "|i have to tell you|watch this|wait for it|and then came|now comes|came later|days later|years later|weeks later"
+    "|the cruel part|the crazy part|the best part|the worst part|the strange part|the funny part|the trouble is|the problem is"
+    "|the question is|the reason is|one more thing|and one day|this is what happened|what happened was|do you know what"
+)
+
+PROMISES = tuple(_PROMISES.split("|"))
+"""Phrases after which more has to come."""
 
 NUMBER_WORDS = frozenset(_NUMBER_WORDS.split())
 """Numbers that are written out."""

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from cliply_assets.highlights.film import Film
-from cliply_assets.highlights.moments import PLENTY, Moment
+from cliply_assets.highlights.moments import Moment
 from cliply_assets.highlights.reasons import Part, judge
 from cliply_assets.highlights.text_signals import cosine
 
@@ -28,6 +28,8 @@ _SAME_THING = 0.60  # share of the smaller clip's keywords above which two clips
 _TELLING = 6  # keywords below which that share is chance
 _LIKENESS_PRICE = 14.0  # points for saying in part what a chosen clip says
 _NEARNESS_PRICE = 5.0  # points for standing right beside a chosen clip
+_MOST_BROKEN = 0.33  # of the score, for a moment that leaves out most of itself
+_MISSED = 1.5  # s of full worth left out that cost most of that
 _NEW_THING = 0.5  # certainty of something new, beyond which what follows belongs to the next moment
 _REASONS = 6
 
@@ -154,7 +156,7 @@ def _broken_off(film: Film, moment: Moment) -> float:
                 break
             gained += sentence.duration * (film.values[place] - film.ordinary)
             missed = max(missed, gained)
-    return 0.33 * math.tanh(missed / PLENTY)
+    return _MOST_BROKEN * math.tanh(missed / _MISSED)
 
 
 def _strongest(parts: dict[str, Part], weights: dict[str, float]) -> tuple[str, ...]:

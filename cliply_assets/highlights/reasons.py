@@ -8,7 +8,7 @@ import numpy as np
 
 from cliply_assets.highlights.film import Film, excess, unfinished
 from cliply_assets.highlights.moments import PLENTY, Moment
-from cliply_assets.highlights.text_signals import points_back
+from cliply_assets.highlights.text_signals import points_back, points_forward
 
 __all__ = ["Part", "clock", "judge"]
 
@@ -111,6 +111,7 @@ def _payoff(film: Film, moment: Moment) -> Part:
     value -= 0.35 * unfinished(film.sentences, film.readings, moment.last) + 0.4 * lost
     if last.strength("question") >= 0.5:
         value -= 0.4
+    value -= 0.4 * points_forward(film.sentences[moment.last])
     return Part(value=float(np.clip(value, 0.0, 1.0)), reasons=tuple(reasons))
 
 

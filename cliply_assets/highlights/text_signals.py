@@ -16,7 +16,17 @@ from cliply_assets.highlights import lexicon
 from cliply_assets.highlights.sentences import Sentence
 from cliply_assets.highlights.telling import maxim, narrated
 
-__all__ = ["KINDS", "Reading", "answer_follows", "continues", "contracted", "cosine", "points_back", "read_sentences"]
+__all__ = [
+    "KINDS",
+    "Reading",
+    "answer_follows",
+    "continues",
+    "contracted",
+    "cosine",
+    "points_back",
+    "points_forward",
+    "read_sentences",
+]
 
 KINDS = (
     "hook",
@@ -164,6 +174,17 @@ def answer_follows(sentences: Sequence[Sentence], readings: Sequence[Reading], p
 def continues(sentence: Sentence) -> bool:
     """Whether it goes straight on from the sentence before ("So I left", "And then ...")."""
     return bool(sentence.tokens) and (sentence.tokens[0] in _GOING_ON or sentence.tokens[0] in _HANGING)
+
+
+def points_forward(sentence: Sentence) -> float:
+    """How much a clip that ends here breaks a promise: 0 (it has landed) to 1 ("But then came the cruel part", "Guess what")."""
+    tokens = contracted(sentence.tokens)
+    said = f" {' '.join(tokens)} "
+    if any(f" {phrase} " in said for phrase in lexicon.PROMISES):
+        return 0.9
+    if sentence.text.rstrip().endswith((":", ",", "…", "—")):
+        return 0.6
+    return 0.5 if tokens and tokens[0] in ("but", "then") and len(tokens) <= 9 else 0.0
 
 
 def points_back(sentence: Sentence, reading: Reading) -> float:

@@ -1,9 +1,11 @@
 """A scene that somebody lived through and a saying are told from lists, passives and instructions."""
 
 import pytest
+from conversation import transcript_of
 
-from cliply_assets.highlights.sentences import tokens_of
+from cliply_assets.highlights.sentences import split_sentences, tokens_of
 from cliply_assets.highlights.telling import maxim, narrated
+from cliply_assets.highlights.text_signals import points_forward
 
 
 @pytest.mark.parametrize(
@@ -65,3 +67,20 @@ def test_a_saying_is_heard(text):
 )
 def test_ordinary_sentences_are_no_sayings(text):
     assert maxim(tokens_of(text)) == 0.0
+
+
+@pytest.mark.parametrize(
+    "text", ["But the cruel part came two days later.", "Guess what.", "Here is what I did:", "Let me tell you why."]
+)
+def test_a_promise_is_no_end(text):
+    assert points_forward(sentence_of(text)) >= 0.5
+
+
+@pytest.mark.parametrize("text", ["And that was it.", "We never spoke again.", "He sold his bicycle for it."])
+def test_what_has_landed_points_nowhere(text):
+    assert points_forward(sentence_of(text)) == 0.0
+
+
+def sentence_of(text):
+    transcript, duration = transcript_of([text])
+    return split_sentences(transcript, duration)[0]
