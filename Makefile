@@ -19,8 +19,8 @@ demo: $(READY) ## Make a sample film and turn it into finished clips in demo/
 up: $(READY) ## Run the whole stack: Postgres, Dagster daemon and UI, REST API
 	@$(BIN)/cliply up
 
-openapi: $(READY) ## Print the OpenAPI document of the REST API
-	@$(BIN)/python -m cliply_api.openapi
+openapi: $(READY) ## Write the OpenAPI document of the REST API to docs/openapi.json, and print it
+	@$(BIN)/python -m cliply_api.openapi | tee docs/openapi.json
 
 test: $(READY) ## Run the whole test suite
 	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)

@@ -12,7 +12,7 @@ __all__ = ["main"]
 def main() -> None:
     """Writes the document to standard output, the same bytes for the same code."""
     sys.stdout.write(
-        json.dumps(create_app(Settings()).state.document(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+        json.dumps(create_app(Settings()).state.document(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     )
 
 

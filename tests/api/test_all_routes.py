@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -236,3 +237,34 @@ def test_the_document_is_served_and_printed_alike(client, document):
 
 def test_debug_is_off(app):
     assert app.debug is False
+
+
+def test_the_written_document_is_current(document):
+    """Whoever changes the API sees in the diff what that means for its callers."""
+    written = json.loads((Path(__file__).parents[2] / "docs" / "openapi.json").read_text("utf-8"))
+    written, current = _entries(written), _entries(document)
+    differing = sorted(name for name in written.keys() | current.keys() if written.get(name) != current.get(name))
+    assert not differing, f"docs/openapi.json is not current; run: make openapi  ({', '.join(differing[:20])})"
+
+
+def _entries(document):
+    """Every entry of every part of the document, by its name."""
+    found = {}
+    for part, value in json.loads(json.dumps(document)).items():
+        entries = value.items() if isinstance(value, dict) else [("", value)]
+        found |= {f"{part} {name}": entry for name, entry in entries}
+    return found
+
+
+def test_every_error_has_a_schema_and_an_example_with_a_known_code(document):
+    known = set(document["components"]["schemas"]["ErrorReply"]["properties"]["error"]["properties"]["code"]["enum"])
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            errors = {status: answer for status, answer in operation["responses"].items() if int(status) >= 400}
+            assert errors, (method, path)
+            for status, answer in errors.items():
+                body = answer["content"]["application/json"]
+                assert "$ref" in body["schema"], (method, path, status)
+                if body["schema"]["$ref"].endswith("/ErrorReply"):
+                    assert body["example"]["error"]["code"] in known, (method, path, status)
+            assert re.fullmatch(r"[A-Z][A-Za-z]+", operation["operationId"]), operation["operationId"]
