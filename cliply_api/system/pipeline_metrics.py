@@ -41,6 +41,7 @@ HELP: Mapping[str, str] = {
     "cliply_step_seconds_count": "How many they were.",
     "cliply_dead_letters": "Uploads that failed and that nobody has retried or given up.",
     "cliply_dead_letters_recent": "Of them, those of the last hour.",
+    "cliply_accounts_to_reconnect": "Connected accounts that do not let Cliply publish any more.",
     "cliply_storage_bytes": "What all workspaces store, as of the last daily count.",
     "cliply_storage_objects": "In how many objects.",
     "cliply_disk_free_bytes": "Free where CLIPLY_HOME lies, on the machine that answers.",
@@ -134,6 +135,7 @@ class PipelineMetrics:
                 text("SELECT step, state, up_to, number, seconds FROM app.step_durations(now() - interval '1 hour')")
             ).all()
             failed = session.execute(text("SELECT number, lately FROM app.failed_uploads()")).one()
+            accounts = session.scalar(text("SELECT app.accounts_to_reconnect()"))
         for name, label, value in gauges:
             if name in NAMES:
                 yield Sample(NAMES[name], float(value), (("step", label),) if label else ())
@@ -146,6 +148,7 @@ class PipelineMetrics:
                 yield Sample("cliply_step_seconds_sum", float(seconds), labels)
         yield Sample("cliply_dead_letters", failed.number)
         yield Sample("cliply_dead_letters_recent", failed.lately)
+        yield Sample("cliply_accounts_to_reconnect", accounts or 0)
 
     def _dagster(self) -> list[Sample]:
         url = libpq_url(self._database.dagster_url)

@@ -123,7 +123,7 @@ def _outcomes(facts: Facts) -> Iterable[Alert]:
         yield Alert(
             name="CliplyDeadLettersGrow",
             summary=f"{facts.dead_letters_lately} uploads failed for good within the last hour; {facts.dead_letters} wait for somebody.",
-            remedy="List them with their reasons: cliply runs",
+            remedy="List them with their reasons: cliply dead-letters list",
         )
     if facts.stuck_steps:
         yield Alert(

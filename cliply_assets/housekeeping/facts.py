@@ -22,8 +22,6 @@ __all__ = ["UNHEALTHY", "find_facts"]
 UNHEALTHY = "unhealthy"
 """Metadata of the asset `tool_health`: what is wrong with each tool, a line each."""
 PROBE_KEY = "00000000-0000-7000-8000-000000000001/uploads/00000000-0000-7000-8000-000000000000/probe"
-RECONNECT = "app.accounts_to_reconnect()"
-"""Counts accounts that have to be connected again, in installations that publish."""
 
 
 def find_facts(settings: Settings, database: Database, instance: dg.DagsterInstance) -> Facts:
@@ -58,15 +56,13 @@ def _disk_free(folder: Path) -> int:
 def _rows(session: Session) -> Mapping[str, Any]:
     gauges = {row.name: row.value for row in session.execute(sa.text("SELECT * FROM app.pipeline_gauges()"))}
     failed = session.execute(sa.text("SELECT number, lately FROM app.failed_uploads()")).one()
-    found = {
+    return {
         "upload_wait": float(gauges["upload_wait_seconds"]),
         "stuck_steps": int(gauges["steps_overdue"]),
         "dead_letters": failed.number,
         "dead_letters_lately": failed.lately,
+        "accounts_to_reconnect": session.scalar(sa.text("SELECT app.accounts_to_reconnect()")),
     }
-    if session.scalar(sa.text("SELECT to_regprocedure(:name) IS NOT NULL"), {"name": RECONNECT}):
-        found["accounts_to_reconnect"] = session.scalar(sa.text(f"SELECT {RECONNECT}"))
-    return found
 
 
 def _dagster(instance: dg.DagsterInstance) -> Mapping[str, Any]:

@@ -48,6 +48,9 @@ def test_rows_and_records_become_alerts(settings: Settings, database: Database, 
             instance.add_run(dg.DagsterRun("make_clips", status=dg.DagsterRunStatus.FAILURE))
         metadata = {UNHEALTHY: "yt-dlp: it is old\nfaces: no weights"}
         instance.report_runless_asset_event(dg.AssetMaterialization("tool_health", metadata=metadata))
+        with database.pipeline(workspace) as session:
+            account = "INSERT INTO accounts (platform, remote_id, name, state, reason) VALUES ('x', '1', 'n', 'reconnect', 'r')"
+            session.execute(sa.text(account))
         low = settings.model_copy(update={"min_free_bytes": 10**18})
         assert found(low, database, instance) == {
             "CliplyUploadsWait",
@@ -56,6 +59,7 @@ def test_rows_and_records_become_alerts(settings: Settings, database: Database, 
             "CliplyRunsFail",
             "CliplyToolUnhealthy",
             "CliplyDiskLow",
+            "CliplyAccountsToReconnect",
         }
         with database.pipeline(workspace) as session:
             late = {"state": "running", "deadline_at": NOW - timedelta(hours=1)}

@@ -8,7 +8,15 @@ import pytest
 
 SERVING = {"cliply_api", "cliply_pipeline"}
 OURS = "('public'::regnamespace, 'app'::regnamespace)"
-SUMS = {"failed_uploads", "pipeline_gauges", "step_durations", "queue_lengths", "usual_run_seconds", "count_dead_letters"}
+SUMS = {
+    "accounts_to_reconnect",
+    "failed_uploads",
+    "pipeline_gauges",
+    "step_durations",
+    "queue_lengths",
+    "usual_run_seconds",
+    "count_dead_letters",
+}
 """Reviewed: they return numbers over all workspaces, beside names of steps and states that are ours, and nothing of a single one."""
 TURNS = {"queue_facts"}
 """Reviewed: beside ids, what decides whose turn it is (plan, time and number), for the pipeline alone."""
