@@ -20,7 +20,7 @@ up: $(READY) ## Run the whole stack: Postgres, Dagster daemon and UI, REST API
 	@$(BIN)/cliply up
 
 openapi: $(READY) ## Write the OpenAPI document of the REST API to docs/openapi.json, and print it
-	@$(BIN)/python -m cliply_api.openapi | tee docs/openapi.json
+	@set -o pipefail; $(BIN)/python -m cliply_api.openapi | tee docs/openapi.json
 
 test: $(READY) ## Run the whole test suite
 	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
