@@ -115,8 +115,15 @@ def _camera(spec: RenderSpec) -> dict[str, Any]:
     """Reversals of direction a second, and way in crop widths a second; jumps at cuts are not camera movement."""
     rate = float(Fraction(spec.frame_rate))
     reversals, way, jumps = 0, 0.0, 0
+    last: float | None = None
     for move in spec.camera:
-        if move.layout != "crop" or len(move.x) < 2:
+        if move.layout != "crop":
+            last = None
+            continue
+        # A new move that looks elsewhere is a cut that the camera made itself, or one of the film's.
+        jumps += last is not None and abs(move.x[0] - last) > 0.25 * move.width
+        last = move.x[-1]
+        if len(move.x) < 2:
             continue
         steps = np.diff(np.array(move.x, float)) / move.width
         jumps += int((np.abs(steps) > 0.25).sum())
@@ -135,7 +142,7 @@ def _camera(spec: RenderSpec) -> dict[str, Any]:
 def _captions(spec: RenderSpec, sound: Sound) -> dict[str, Any]:
     """Words whose box leaves what platforms keep free, and how far word times lie from the truth."""
     if spec.captions.style == "none" or not spec.captions.words:
-        return {"caption_words_outside": 0, "caption_words": 0, "word_start_error_ms": None}
+        return {"caption_lines_outside": 0, "caption_words": 0, "word_start_error_ms": None}
     layout = lay_out(
         spec.captions,
         width=spec.width,
