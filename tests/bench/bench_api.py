@@ -1,0 +1,255 @@
+"""Answers a realistic mix of reads at a fixed rate from a database with many workspaces, and prints one JSON document.
+
+    python tests/bench/bench_api.py [--workspaces 1000] [--clips 1000000] [--rate 200] [--seconds 30] [--processes 2]
+
+Requests are sent when they are due, whatever came of earlier ones, and are measured from then on: a server that falls behind shows.
+The time that the database takes is measured by the server's own processes, from sending a statement to having its answer.
+"""
+
+import argparse
+import asyncio
+import os
+import random
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import httpx
+import psycopg
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "api"))
+
+from bench_common import machine, print_document, say
+from many_rows import fill
+
+from cliply_resources.database import EmbeddedPostgres
+
+HTTP_LIMIT_MS, DATABASE_LIMIT_MS = 25.0, 5.0
+CLIPS_OF_UPLOAD = 10
+SEEDED_AT_ONCE = 50
+"""Workspaces in one transaction."""
+PEOPLE = 100
+"""Owners who ask; their workspaces are spread over all."""
+WARM_SECONDS = 3.0
+START_SECONDS = 180.0
+MIX = (
+    (30, "/api/clips?limit=20"),
+    (15, "/api/clips/{clip}"),
+    (15, "/api/uploads?limit=20"),
+    (15, "/api/uploads/{upload}"),
+    (10, "/api/clips?upload_id={upload}"),
+    (5, "/api/clips/{clip}/comments"),
+    (5, "/api/me"),
+    (5, "/api/workspaces"),
+)
+"""Weight and address: people look at lists, then at one thing, and programs poll."""
+RELAXED = {
+    "CLIPLY_PASSWORD_MEMORY_KIB": "8",
+    "CLIPLY_PASSWORD_PASSES": "1",
+    "CLIPLY_REGISTER_PER_HOUR": "1000000",
+    "CLIPLY_USER_REQUESTS_PER_MINUTE": "1000000",
+    "CLIPLY_WORKSPACE_REQUESTS_PER_MINUTE": "1000000",
+}
+
+
+@dataclass
+class Person:
+    """Somebody who asks, and what is theirs."""
+
+    headers: dict[str, str]
+    uploads: list[str]
+    clips: list[str]
+
+
+@dataclass
+class Measured:
+    """Milliseconds, by address as declared."""
+
+    times: dict[str, list[float]] = field(default_factory=dict)
+    errors: Counter[str] = field(default_factory=Counter)
+
+
+def main() -> int:
+    """The exit status: 1 where a limit was missed or a request failed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--workspaces", type=int, default=1000)
+    parser.add_argument("--clips", type=int, default=1_000_000, help="in all workspaces together")
+    parser.add_argument("--rate", type=float, default=200.0, help="requests a second")
+    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="of the API")
+    chosen = parser.parse_args()
+    with TemporaryDirectory(prefix="cliply-bench-") as folder:
+        document = _bench(Path(folder), chosen)
+    print_document(document)
+    return 0 if document["within_limits"] else 1
+
+
+def _bench(home: Path, chosen: argparse.Namespace) -> dict[str, Any]:
+    server = EmbeddedPostgres(home)
+    server.ensure()
+    try:
+        with _serving(home, chosen.processes) as url:
+            dsn = server.ensure().url("postgres", "cliply", "")
+            begun = time.monotonic()
+            with psycopg.connect(dsn, autocommit=True) as connection:
+                people = _seed(connection, url, chosen.workspaces, chosen.clips)
+                rows = {
+                    table: connection.execute(f"SELECT count(*) FROM {table}".encode()).fetchone()
+                    for table in ("workspaces", "uploads", "clips", "renders", "upload_steps")
+                }
+            seeding = time.monotonic() - begun
+            say(f"seeded in {seeding:.0f} s")
+            before = machine()
+            asyncio.run(_load(url, people, chosen.rate, WARM_SECONDS))
+            measured = asyncio.run(_load(url, people, chosen.rate, chosen.seconds))
+        statements = [float(line) for path in home.glob("statements-*") for line in path.read_text().split()]
+    finally:
+        server.remove()
+    return _document(chosen, rows, seeding, measured, statements, before)
+
+
+def _document(
+    chosen: argparse.Namespace,
+    rows: dict[str, Any],
+    seeding: float,
+    measured: Measured,
+    statements: list[float],
+    before: dict[str, Any],
+) -> dict[str, Any]:
+    http = _percentiles([one for times in measured.times.values() for one in times])
+    database = _percentiles(statements)
+    fine = not measured.errors and http["p95_ms"] <= HTTP_LIMIT_MS and database["p95_ms"] <= DATABASE_LIMIT_MS
+    return {
+        "machine": before,
+        "load_after": machine()["load_1_minute"],
+        "rows": {table: found[0] for table, found in rows.items()},
+        "seeding_seconds": round(seeding, 1),
+        "rate": chosen.rate,
+        "processes": chosen.processes,
+        "http": http | {"limit_p95_ms": HTTP_LIMIT_MS},
+        "database": database | {"limit_p95_ms": DATABASE_LIMIT_MS},
+        "by_address": {path: _percentiles(times) for path, times in sorted(measured.times.items())},
+        "errors": dict(measured.errors),
+        "within_limits": fine,
+    }
+
+
+def _percentiles(times: list[float]) -> dict[str, Any]:
+    found = sorted(times) or [0.0]
+
+    def at(share: float) -> float:
+        return round(found[min(len(found) - 1, int(share * len(found)))], 2)
+
+    return {"count": len(times), "p50_ms": at(0.5), "p95_ms": at(0.95), "p99_ms": at(0.99), "most_ms": at(1.0)}
+
+
+def _seed(connection: psycopg.Connection, url: str, workspaces: int, clips: int) -> list[Person]:
+    each = max(1, clips // workspaces // CLIPS_OF_UPLOAD)
+    signed = [_sign_up(url, n) for n in range(min(PEOPLE, workspaces))]
+    places = [made["workspace_id"] for made in signed]
+    author = signed[0]["user"]["id"]
+    others = connection.execute(
+        "INSERT INTO workspaces (id, name) SELECT uuidv7(), 'Workspace ' || n FROM generate_series(1, %s) AS n RETURNING id",
+        [workspaces - len(places)],
+    ).fetchall()
+    everything = places + [place for (place,) in others]
+    connection.execute("SET synchronous_commit = off")
+    for first in range(0, len(everything), SEEDED_AT_ONCE):
+        part = everything[first : first + SEEDED_AT_ONCE]
+        fill(connection, part, author, uploads=each, clips=CLIPS_OF_UPLOAD)
+        say(f"{first + len(part)} of {len(everything)} workspaces")
+    connection.execute("VACUUM ANALYZE")
+    return [_person(connection, made) for made in signed]
+
+
+def _sign_up(url: str, number: int) -> dict[str, Any]:
+    account = {
+        "email": f"bench-{number}@example.com",
+        "password": "correct horse battery staple",
+        "name": f"Person {number}",
+    }
+    reply = httpx.post(f"{url}/api/auth/register", json=account, timeout=60)
+    assert reply.status_code == 201, reply.text
+    found: dict[str, Any] = reply.json()
+    return found
+
+
+def _person(connection: psycopg.Connection, made: dict[str, Any]) -> Person:
+    found = {
+        table: [
+            str(row[0])
+            for row in connection.execute(
+                f"SELECT id FROM {table} WHERE workspace_id = %s LIMIT 200".encode(), [made["workspace_id"]]
+            )
+        ]
+        for table in ("uploads", "clips")
+    }
+    return Person({"Authorization": f"Bearer {made['access_token']}"}, found["uploads"], found["clips"])
+
+
+async def _load(url: str, people: list[Person], rate: float, seconds: float) -> Measured:
+    measured, chance = Measured(), random.Random(1)
+    weights, paths = zip(*MIX, strict=True)
+    limits = httpx.Limits(max_connections=200, max_keepalive_connections=200)
+    async with httpx.AsyncClient(base_url=url, timeout=60, limits=limits) as client, asyncio.TaskGroup() as tasks:
+        begun = time.perf_counter()
+        for number in range(int(rate * seconds)):
+            due = begun + number / rate
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            [path] = chance.choices(paths, weights)
+            tasks.create_task(_ask(client, measured, path, chance.choice(people), chance.random(), due))
+    return measured
+
+
+async def _ask(client: httpx.AsyncClient, measured: Measured, path: str, who: Person, part: float, due: float) -> None:
+    clip, upload = who.clips[int(part * len(who.clips))], who.uploads[int(part * len(who.uploads))]
+    try:
+        reply = await client.get(path.format(clip=clip, upload=upload), headers=who.headers)
+    except httpx.HTTPError as failure:
+        measured.errors[type(failure).__name__] += 1
+        return
+    if reply.status_code != 200:
+        measured.errors[str(reply.status_code)] += 1
+    measured.times.setdefault(path, []).append((time.perf_counter() - due) * 1000)
+
+
+@contextmanager
+def _serving(home: Path, processes: int) -> Iterator[str]:
+    """The API as `python -m cliply_api.serve` starts it, with a stop watch at its statements."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("CLIPLY_")}
+    environment |= RELAXED | {"CLIPLY_HOME": str(home), "CLIPLY_BENCH_FOLDER": str(home)}
+    script = Path(__file__).with_name("timed_api.py")
+    command = [sys.executable, str(script), "--port", str(port), "--workers", str(processes)]
+    with (home / "serve.log").open("wb") as log:
+        process = subprocess.Popen(command, env=environment, stderr=log)
+    try:
+        url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + START_SECONDS
+        while not _answers(url):
+            assert process.poll() is None, (home / "serve.log").read_text()
+            assert time.monotonic() < deadline, "the server does not answer"
+            time.sleep(0.1)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/api/health", timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+if __name__ == "__main__":
+    sys.exit(main())
