@@ -53,17 +53,14 @@ def _disk_free(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
-LATELY = sa.text("SELECT count(*) FROM app.uploads_with_dead_letters(now() - interval '1 hour', NULL, 10000)")
-
-
 def _rows(session: Session) -> Mapping[str, Any]:
     gauges = {row.name: row.value for row in session.execute(sa.text("SELECT * FROM app.pipeline_gauges()"))}
     failed = session.execute(sa.text("SELECT number, lately FROM app.failed_uploads()")).one()
     return {
         "upload_wait": float(gauges["upload_wait_seconds"]),
         "stuck_steps": int(gauges["steps_overdue"]),
-        "dead_letters": session.scalar(sa.text("SELECT app.count_dead_letters()")),
-        "dead_letters_lately": session.scalar(LATELY),
+        "dead_letters": failed.number,
+        "dead_letters_lately": failed.lately,
         "accounts_to_reconnect": session.scalar(sa.text("SELECT app.accounts_to_reconnect()")),
     }
 
