@@ -6,10 +6,13 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import httpx
 import pytest
 from api_people import PASSWORD
+from live_server import Stream, until
 
 pytestmark = pytest.mark.slow
 
@@ -19,8 +22,9 @@ def free_port():
         return listener.getsockname()[1]
 
 
-@pytest.fixture
-def processes(shared_url, tmp_path):
+@pytest.fixture(scope="module")
+def processes(shared_url, tmp_path_factory):
+    tmp_path = tmp_path_factory.mktemp("processes")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CLIPLY_")}
     environment |= {
         "CLIPLY_DATABASE_URL": shared_url,
@@ -36,7 +40,7 @@ def processes(shared_url, tmp_path):
     ]
     try:
         urls = [f"http://127.0.0.1:{port}" for port in ports]
-        deadline = time.monotonic() + 40
+        deadline = time.monotonic() + 150
         for url in urls:
             while not answers(url):
                 assert time.monotonic() < deadline, (tmp_path / "log").read_text()
@@ -54,6 +58,43 @@ def answers(url):
         return httpx.get(f"{url}/api/health", timeout=2).status_code == 200
     except httpx.TransportError:
         return False
+
+
+def test_keys_and_events_hold_over_both(processes):
+    (first, second), *_ = processes
+    made = httpx.post(f"{first}/api/auth/register", json={"email": "two@example.com", "password": PASSWORD}).json()
+    person = SimpleNamespace(access_token=made["access_token"], workspace_id=made["workspace_id"])
+    headers = {"Authorization": f"Bearer {made['access_token']}", "Idempotency-Key": "once"}
+    wanted = {"source_url": "https://www.youtube.com/watch?v=abcdefghijk"}
+    with Stream(second.removeprefix("http://"), person) as stream, ThreadPoolExecutor(8) as pool:
+        asked = [
+            pool.submit(httpx.post, f"{url}/api/uploads", json=wanted, headers=headers, timeout=30)
+            for url in (first, second) * 4
+        ]
+        replies = [one.result() for one in asked]
+        until(stream.events, 30)
+    # The others came while it was running, or after it was done.
+    assert {reply.status_code for reply in replies} <= {201, 409}
+    repeated = [httpx.post(f"{url}/api/uploads", json=wanted, headers=headers, timeout=30) for url in (first, second)]
+    assert [reply.headers["Idempotent-Replayed"] for reply in repeated] == ["true", "true"]
+    assert len({reply.text for reply in [*replies, *repeated] if reply.status_code == 201}) == 1
+    other = httpx.post(f"{second}/api/uploads", json=wanted | {"title": "other"}, headers=headers, timeout=30)
+    assert other.json()["error"]["code"] == "IDEMPOTENCY_KEY_REUSED"
+    listed = httpx.get(f"{second}/api/uploads", headers=headers).json()
+    assert listed["total"] == 1
+    assert {event["upload_id"] for event in stream.events()} == {listed["data"][0]["id"]}
+
+
+def test_requests_of_one_person_are_counted_over_both(processes):
+    urls, *_ = processes
+    made = httpx.post(f"{urls[0]}/api/auth/register", json={"email": "busy@example.com", "password": PASSWORD}).json()
+    headers = {"Authorization": f"Bearer {made['access_token']}"}
+    begun = time.monotonic()
+    statuses = [httpx.get(f"{urls[n % 2]}/api/me", headers=headers, timeout=30).status_code for n in range(130)]
+    minutes = (time.monotonic() - begun) / 60
+    # A hundred a minute, whichever process is asked; the bucket fills while this goes on.
+    assert 100 <= statuses.count(200) <= 101 + 100 * minutes
+    assert minutes > 0.29 or 429 in statuses
 
 
 def test_sign_ins_and_limits_hold_over_both_and_both_end_in_order(processes):
