@@ -155,7 +155,6 @@ def measure_ticks(database: Database, rows: int) -> dict[str, Any]:
     )
     found: dict[str, float] = {}
     with database.pipeline(workspace) as session:
-        session.execute(sa.text("SET LOCAL session_replication_role = DEFAULT"))
         session.execute(done, {"n": 1000})
         session.execute(steps)
     with database.pipeline(workspace) as session:
