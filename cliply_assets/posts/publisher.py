@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 
 import structlog
 
-from cliply_assets.posts.records import PostRecords, Work, publisher_lock
+from cliply_assets.posts.records import BLOCKED_SECONDS, PostRecords, Work, publisher_lock
 from cliply_assets.posts.taking import Taker
 from cliply_resources.database import Database
 from cliply_resources.errors import TryLater
@@ -156,10 +156,12 @@ class Publisher:
     def _work(self, workspace_id: UUID, post_id: UUID) -> None:
         """One post, and then those of the same account that wait behind it."""
         following: UUID | None = post_id
+        ahead = 0.0
         while following is not None and not self._stopping.is_set():
             current, following = following, None
             try:
-                following = self._one(workspace_id, current)
+                following = self._one(workspace_id, current, ahead)
+                ahead = BLOCKED_SECONDS
             except TryLater as error:
                 log.warning("publisher_waits", why=str(error))
                 self._stopping.wait(AFTER_TROUBLE_SECONDS)
@@ -173,12 +175,12 @@ class Publisher:
             following = self._take_in_hand(following)
         self._wake.set()
 
-    def _one(self, workspace_id: UUID, post_id: UUID) -> UUID | None:
-        work = self._records.claim(workspace_id, post_id, self._clock())
+    def _one(self, workspace_id: UUID, post_id: UUID, ahead: float) -> UUID | None:
+        work = self._records.claim(workspace_id, post_id, self._clock(), ahead=ahead)
         if work is None:
             return None
         ended = self._taker.take(work)
-        if ended is None or ended.standing.committed_at is None:
+        if ended is None or work.standing.committed_at is not None or ended.standing.committed_at is None:
             return None
         return self._records.next_of_account(ended, self._clock())
 

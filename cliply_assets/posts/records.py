@@ -32,7 +32,7 @@ from cliply_resources.posts.machine import FINAL, Move, PostState, Standing, is_
 from cliply_resources.posts.places import progress_place
 from cliply_resources.vault import Vault
 
-__all__ = ["Attempted", "LeaseLost", "PostRecords", "Work", "publisher_lock"]
+__all__ = ["BLOCKED_SECONDS", "Attempted", "LeaseLost", "PostRecords", "Work", "publisher_lock"]
 
 BLOCKED_SECONDS = 1.0
 PASSING_SECONDS = 60
@@ -120,12 +120,15 @@ class PostRecords:
         with self.database.across() as session:
             return not self._dead(session, worker)
 
-    def claim(self, workspace_id: UUID, post_id: UUID, now: datetime) -> Work | None:
-        """The post, to be worked on; `None` where there is nothing to do now (and the row says when there is)."""
+    def claim(self, workspace_id: UUID, post_id: UUID, now: datetime, *, ahead: float = 0.0) -> Work | None:
+        """The post, to be worked on; `None` where there is nothing to do now (and the row says when there is).
+
+        `ahead`: seconds by which its turn may be later; for one whose predecessor has just been sent.
+        """
         with self.database.pipeline(workspace_id) as session:
             mine = sa.select(PostRow).where(PostRow.id == post_id).with_for_update(skip_locked=True)
             row = session.scalars(mine).one_or_none()
-            if row is None or row.wake_at is None or row.wake_at > now:
+            if row is None or row.wake_at is None or row.wake_at > now + timedelta(seconds=ahead):
                 return None
             standing = self._standing(row)
             if row.worker is not None and row.worker != self._worker:
@@ -222,16 +225,17 @@ class PostRecords:
         with self.database.pipeline(work.workspace_id) as session:
             following = (
                 sa.select(PostRow.id)
-                .where(PostRow.account_id == work.account_id, PostRow.state == "prepared", PostRow.due_at <= now)
+                .where(
+                    PostRow.account_id == work.account_id,
+                    PostRow.state == "prepared",
+                    PostRow.due_at <= now,
+                    PostRow.worker.is_(None),
+                    PostRow.wake_at <= now + timedelta(seconds=BLOCKED_SECONDS),
+                )
                 .order_by(PostRow.due_at, PostRow.id)
                 .limit(1)
             )
-            found = session.scalars(following).one_or_none()
-            if found is not None:
-                session.execute(
-                    sa.update(PostRow).where(PostRow.id == found, PostRow.worker.is_(None)).values(wake_at=now)
-                )
-            return found
+            return session.scalars(following).one_or_none()
 
     def _dead(self, session: Session, worker: UUID) -> bool:
         key = lock_key(publisher_lock(worker))
