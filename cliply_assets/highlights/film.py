@@ -232,7 +232,8 @@ def _turn(
     place: int,
 ) -> float:
     """Something new begins with a question to somebody else, after applause, or where the vocabulary turns."""
-    if place == 0:
+    if place == 0 or place in (answers.get(place - 1), answers.get(place - 2)):
+        # An answer is about what was asked, whatever words it begins with.
         return 0.0
     shift = readings[place].opens_topic
     turn = max(0.0, shift - _TOPIC_TURN) / (1.0 - _TOPIC_TURN)
