@@ -119,6 +119,8 @@ def _complete(operation: dict[str, Any], method: str, handler: Any, schemas: dic
         wanted |= {404}
     if method in {"POST", "PUT", "PATCH", "DELETE"}:
         wanted |= {409, 413, 422}
+    if has_path:
+        wanted |= {409}  # also of a read: not everything that is there has everything that can be asked for
     if requirement.kind == "public" and method == "POST":
         wanted |= {401}
     for status in sorted(wanted | ({400} if has_path else set())):
