@@ -94,8 +94,11 @@ def read_result(
 ) -> Result:
     """The upload's clips with their object keys as files; `deliver` turns these into paths."""
     with database.pipeline(workspace_id) as session:
+        # What was rendered again on request has steps of its own, which are no part of what this command does.
         steps = session.scalars(
-            sa.select(UploadStep).where(UploadStep.workspace_id == workspace_id, UploadStep.upload_id == upload_id)
+            sa.select(UploadStep).where(
+                UploadStep.workspace_id == workspace_id, UploadStep.upload_id == upload_id, UploadStep.step.in_(STEPS)
+            )
         ).all()
         clips = session.scalars(
             sa.select(Clip)
