@@ -190,7 +190,7 @@ def _pull(readings: Sequence[Reading], values: Floats, answers: dict[int, int], 
     if place not in answers or readings[place].strength("question") < 0.5:
         return pull
     answer = np.sort(values[answers[place] : answers[place] + _ANSWER_SENTENCES])[::-1][:3]
-    return pull * float(np.clip(0.35 + 2.2 * (answer.mean() - 0.12), 0.35, 1.15))
+    return min(1.0, pull * float(np.clip(0.35 + 2.2 * (answer.mean() - 0.12), 0.35, 1.15)))
 
 
 def _still_good(sentences: Sequence[Sentence], values: Floats, turns: Floats) -> Floats:

@@ -376,7 +376,8 @@ def _topic_shifts(keywords: Sequence[tuple[str, ...]]) -> list[float]:
         likeness[place] = cosine(before, after)
     shifts = [0.0] * len(keywords)
     for place in range(1, len(keywords)):
-        left = max(likeness[max(0, place - _BLOCK) : place])
+        # Nothing comes before the first sentence, so it is like nothing and no measure of what is ordinary.
+        left = max(likeness[max(1, place - _BLOCK) : place], default=likeness[place])
         right = max(likeness[place : place + _BLOCK])
         depth = (min(left, 1.0) - likeness[place]) + (right - likeness[place])
         lowest = likeness[place] <= min(likeness[max(0, place - 2) : place + 3])
