@@ -41,6 +41,8 @@ LINK_SECONDS = 6 * 3600
 INSIST_SECONDS = 60.0
 """A result is written again for so long while the database is away: what was published must not be forgotten."""
 NO_SIGN_IN_SECONDS = 3600.0
+ASK_AFTER_SECONDS = 0.5
+"""Between the publishing call and the first question what became of it."""
 NO_FILE = Path("/nonexistent")
 """For calls that send no bytes of the film."""
 
@@ -129,6 +131,9 @@ class Taker:
         now = self.clock()
         over = platform.plan(work.intent, result.state) is None
         move = after_step(work.standing, step.kind, result, over=over, now=now)
+        if step.kind is StepKind.COMMIT and move.state == "confirming" and move.next_at is None:
+            # Asking has time; others wait for this very moment to be sent.
+            move = msgspec.structs.replace(move, next_at=now + timedelta(seconds=ASK_AFTER_SECONDS))
         attempted = Attempted(
             step=step.name,
             kind=step.kind,
