@@ -60,7 +60,10 @@ from litestar.di import Provide
 from litestar.exceptions import ImproperlyConfiguredException
 from litestar.handlers import BaseRouteHandler
 
+from cliply_api.accounts.desk import Desk, provide_desk
+from cliply_api.accounts.routes import routes as publishing_account_routes
 from cliply_api.administration.routes import routes as admin_routes
+from cliply_api.administration.switches import routes as switch_routes
 from cliply_api.auth.guards import requirement_of
 from cliply_api.auth.keys import KeyRing
 from cliply_api.auth.middleware import CSRF_HEADER, WORKSPACE_HEADER, Authentication
@@ -99,6 +102,7 @@ from cliply_resources.database import Database
 from cliply_resources.mail import open_mailer
 from cliply_resources.settings import Settings, get_settings
 from cliply_resources.storage import Storage, open_storage
+from cliply_resources.vault import Vault
 from cliply_resources.webhooks import webhook_policy
 
 __all__ = ["ROUTES", "create_app"]
@@ -114,7 +118,9 @@ ROUTES: tuple[Any, ...] = (
     object_routes,
     clip_routes,
     brand_kit_routes,
+    publishing_account_routes,
     admin_routes,
+    switch_routes,
     event_routes,
     socket_routes,
     webhook_routes,
@@ -143,6 +149,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
             "database": Provide(provide_database, sync_to_thread=False),
             "sign_ins": Provide(provide_sign_ins, sync_to_thread=False),
             "storage": Provide(provide_storage, sync_to_thread=False),
+            "desk": Provide(provide_desk, sync_to_thread=False),
         },
         exception_handlers={Exception: as_reply},
         response_class=ApiResponse,
@@ -173,6 +180,7 @@ async def _running(app: Litestar) -> AsyncGenerator[None, None]:
     app.state.mailer = open_mailer(settings)
     app.state.hub = EventHub(database, per_workspace=settings.streams_per_workspace)
     app.state.webhook_policy = webhook_policy(settings)
+    app.state.desk = Desk(settings, database, Vault(settings))
     app.state.pipeline_metrics = PipelineMetrics(settings, database)
     try:
         async with create_task_group() as tasks:

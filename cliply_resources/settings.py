@@ -141,6 +141,17 @@ class Settings(PlatformSettings):
     """Mails that can be asked for from one network address, and that one mailbox can be made to receive."""
     renders_per_hour: int = Field(default=200, ge=1)
     """Requests to render clips again, of one user; each may name up to a batch of clips."""
+    connects_per_hour: int = Field(default=60, ge=1)
+    """Sign-ins at platforms that one user may begin, or one address may come back from."""
+    posts_per_hour: int = Field(default=200, ge=1)
+    """Requests for new posts, by one user."""
+    posts_per_workspace_a_day: int = Field(default=500, ge=1)
+    """New posts of one workspace in any 24 hours, however many accounts it has."""
+    hooks_per_minute: int = Field(default=600, ge=1)
+    """Webhooks that come in from one address."""
+    connect_return_urls: tuple[str, ...] = ()
+    """Beginnings of addresses (`https://app.example.com/`) that people may be sent to after connecting an account, besides
+    `public_url` and `cors_origins`."""
     user_requests_per_minute: int = Field(default=100, ge=1)
     workspace_requests_per_minute: int = Field(default=1000, ge=1)
 

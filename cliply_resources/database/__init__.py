@@ -18,6 +18,7 @@ from cliply_resources.database.operations import StorageTally
 from cliply_resources.database.publishing import (
     AccountRow,
     OAuthState,
+    PlatformEvent,
     PlatformSwitch,
     PostAttempt,
     PostRow,
@@ -42,6 +43,7 @@ __all__ = [
     "Member",
     "Notice",
     "OAuthState",
+    "PlatformEvent",
     "PlatformSwitch",
     "PostAttempt",
     "PostRow",

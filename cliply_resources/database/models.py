@@ -62,6 +62,8 @@ class Workspace(Base):
     """When its owner deleted it; it is suspended from then on, and goes after the grace."""
     plan: Mapped[str] = mapped_column(server_default="standard")
     """How many uploads are worked on at once, and how many may wait: see `cliply_resources.plans`."""
+    time_zone: Mapped[str] = mapped_column(server_default="UTC")
+    """An IANA name: the zone of local times that name none."""
 
 
 class Upload(Base):

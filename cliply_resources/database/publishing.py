@@ -18,7 +18,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from cliply_resources.database.models import BOUND_WORKSPACE, NEW_ID, NOW, Base, Document
 
-__all__ = ["AccountRow", "OAuthState", "PlatformSwitch", "PostAttempt", "PostRow", "PublishDefaults"]
+__all__ = ["AccountRow", "OAuthState", "PlatformEvent", "PlatformSwitch", "PostAttempt", "PostRow", "PublishDefaults"]
 
 
 class AccountRow(Base):
@@ -171,6 +171,8 @@ class PostRow(Base):
     visibility: Mapped[str | None]
     published_at: Mapped[datetime | None]
     removed_at: Mapped[datetime | None]
+    told_at: Mapped[datetime | None]
+    """The platform's own time of the newest thing that it told by itself."""
     created_by: Mapped[UUID | None]
     approved_by: Mapped[UUID | None]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
@@ -210,3 +212,32 @@ class PostAttempt(Base):
     sent_bytes: Mapped[int] = mapped_column(BigInteger, server_default="0")
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+
+
+class PlatformEvent(Base):
+    """One thing that a platform told of an account by webhook."""
+
+    __tablename__ = "platform_events"
+    __table_args__ = (
+        PrimaryKeyConstraint("workspace_id", "id"),
+        UniqueConstraint("workspace_id", "account_id", "event_id"),
+        ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], ondelete="CASCADE"),
+        ForeignKeyConstraint(
+            ["workspace_id", "account_id"], ["accounts.workspace_id", "accounts.id"], ondelete="CASCADE"
+        ),
+    )
+
+    workspace_id: Mapped[UUID] = mapped_column(server_default=BOUND_WORKSPACE)
+    id: Mapped[UUID] = mapped_column(server_default=NEW_ID)
+    account_id: Mapped[UUID]
+    event_id: Mapped[str]
+    """The platform's, or made of what it said: the same for a repetition."""
+    kind: Mapped[str]
+    at: Mapped[datetime]
+    handle: Mapped[str | None]
+    remote_id: Mapped[str | None]
+    reason: Mapped[str] = mapped_column(server_default="")
+    state: Mapped[str] = mapped_column(server_default="waiting")
+    """`waiting` for its post, `matched`, or `unmatched` for good."""
+    post_id: Mapped[UUID | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)

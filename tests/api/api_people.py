@@ -157,8 +157,11 @@ def foreign_ids(theirs: Person, ask: Callable[..., list[Any]]) -> dict[str, str]
         place,
         kit,
     )
+    account = theirs("POST", "/api/accounts/sandbox")
     return {
         "workspace_id": place,
+        "account_id": account.json()["id"],
+        "platform": "elsewhere",
         "user_id": theirs.user_id,
         "invitation_id": invited.json()["id"],
         "token_id": token.json()["info"]["id"],

@@ -20,6 +20,7 @@ from cliply_api.web.fields import Request
 from cliply_resources.settings import Settings
 
 PUBLIC = {
+    "GET /api/accounts/callback/{platform}",
     "GET /api/docs",
     "GET /api/health",
     "GET /api/openapi.json",

@@ -18,6 +18,7 @@ from cliply_resources.database import (
     Database,
     EventTicket,
     OAuthState,
+    PlatformEvent,
     PostAttempt,
     PostRow,
     PublishDefaults,
@@ -149,3 +150,5 @@ def _add_publishing(session: Session, upload_id: UUID, clip_id: UUID) -> None:
     session.flush()
     call = {"lease": 1, "revision": 1, "step": "publish", "kind": "commit", "started_at": func.now()}
     session.add(PostAttempt(post_id=post.id, **call))
+    told = {"event_id": "e", "kind": "published", "at": func.now()}
+    session.add(PlatformEvent(account_id=account.id, **told))

@@ -61,6 +61,7 @@ def test_all_other_policies_let_reviewed_functions_read_and_make_the_local_works
     assert found == [
         ("accounts", "SELECT", ["cliply_definer"]),
         ("clips", "SELECT", ["cliply_definer"]),
+        ("platform_events", "SELECT", ["cliply_definer"]),
         ("posts", "SELECT", ["cliply_definer"]),
         ("render_wishes", "SELECT", ["cliply_definer"]),
         ("storage_tallies", "SELECT", ["cliply_definer"]),
@@ -238,6 +239,7 @@ def test_reviewed_functions_can_read_ids_and_states_but_no_text_of_a_user(ask):
         "confirmed_at", "incoming_until", "retry_at", "deadline_at", "due_at", "endpoint_id", "account_id", "wake_at", "refresh_at",
         "plan", "discarded_at", "attempt", "started_attempt", "number", "asked_at", "begun_at",
         "step", "started_at", "ended_at", "expired_at", "forgotten_at", "purged_at", "day", "objects", "bytes",
+        "platform", "remote_id",
     }  # fmt: skip
 
 

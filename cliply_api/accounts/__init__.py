@@ -1,0 +1,1 @@
+"""Accounts on platforms: connected, kept healthy, disconnected; and what posts to them begin with."""
