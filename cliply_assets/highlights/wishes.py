@@ -22,6 +22,7 @@ ABOUT = 0.65
 
 _ROOT = 6  # letters that stand for a word's family, without its ending
 _ENDINGS = ("ings", "ing", "ers", "er", "ies", "ed", "es", "s", "e", "y")
+_NEAR = 2  # sentences on either side in which the rest of a topic may be said
 _FADES = (1.0, 0.6, 0.35)  # of a hit, for the sentence itself and its neighbours: who names a thing goes on about it
 _ASKED_FOR = re.compile(
     r"^\s*(?:please\s+)?(?:find\s+)?(?:me\s+)?(?:the\s+)?(?:part|moment|bit|scene|place)s?\s+(?:where|when|in which|about|that)\s+"
@@ -47,7 +48,15 @@ def relevance(sentences: Sequence[Sentence], topic: str) -> Floats:
     known = Counter(root for roots in said for root in roots)
     weights = {root: math.log(1.0 + (len(said) + 1) / (1 + known[root])) for root in wanted}
     total = sum(weights.values())
-    hits = np.array([sum(weights[root] for root in weights if root in roots) for roots in said], dtype=np.float64)
+    # "The widow and the stairs" are rarely in one sentence; whoever names one of them close to the other means both.
+    near = [set().union(*said[max(0, place - _NEAR) : place + _NEAR + 1]) for place in range(len(said))]
+    hits = np.array(
+        [
+            sum(weights[root] for root in weights if root in around) if not roots.isdisjoint(weights) else 0.0
+            for roots, around in zip(said, near, strict=True)
+        ],
+        dtype=np.float64,
+    )
     hits = hits / total if total > 0 else hits
     # Half of a long wish is met where most of its words are; the whole of a short one has to be.
     hits = np.minimum(1.0, hits * (1.0 if len(wanted) <= 2 else 1.4))

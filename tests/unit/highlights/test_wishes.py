@@ -48,6 +48,7 @@ def chosen(**wishes):
         ("the oven", "oven", "brother"),
         ("find the part where he talks about his brother", "brother", "oven"),
         ("weddings", "wedding", "drowned"),
+        ("the fish and the beach", "beach", "oven"),
     ],
 )
 def test_every_clip_is_about_what_was_asked_for(topic, there, absent):
