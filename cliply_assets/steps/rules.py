@@ -73,7 +73,7 @@ STEPS: Mapping[str, StepRules] = _by_name(
     StepRules(
         name="clip_candidates",
         label="Choosing moments",
-        code_version="2",
+        code_version="3",
         after=("source_video", "transcript", "scenes", "face_tracks", "audio_features"),
         max_attempts=3,
         backoff_seconds=10.0,
