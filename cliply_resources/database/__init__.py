@@ -16,19 +16,24 @@ from cliply_resources.database.migrate import migrate
 from cliply_resources.database.models import Base, Clip, Event, EventHead, Render, Upload, UploadStep, Workspace
 from cliply_resources.database.operations import StorageTally
 from cliply_resources.database.publishing import (
+    AccountReading,
     AccountRow,
     OAuthState,
     PlatformEvent,
     PlatformSwitch,
     PostAttempt,
+    PostMeasure,
+    PostMetrics,
     PostRow,
     PublishDefaults,
+    ReadingBudget,
 )
 from cliply_resources.database.reviews import ClipComment, RenderWish
 from cliply_resources.database.runs import UploadRun
 from cliply_resources.database.webhooks import EventTicket, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
 __all__ = [
+    "AccountReading",
     "AccountRow",
     "Base",
     "BrandFileRow",
@@ -46,8 +51,11 @@ __all__ = [
     "PlatformEvent",
     "PlatformSwitch",
     "PostAttempt",
+    "PostMeasure",
+    "PostMetrics",
     "PostRow",
     "PublishDefaults",
+    "ReadingBudget",
     "Render",
     "RenderWish",
     "ServerAddress",

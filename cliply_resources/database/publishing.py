@@ -1,6 +1,6 @@
-"""The tables of `sql/080_publishing.sql` as Python sees them: accounts on platforms, posts, and every call made for them."""
+"""The tables of `sql/080_publishing.sql` and what followed it as Python sees them: accounts on platforms, posts, and every call made for them."""
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import (
@@ -18,7 +18,19 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from cliply_resources.database.models import BOUND_WORKSPACE, NEW_ID, NOW, Base, Document
 
-__all__ = ["AccountRow", "OAuthState", "PlatformEvent", "PlatformSwitch", "PostAttempt", "PostRow", "PublishDefaults"]
+__all__ = [
+    "AccountReading",
+    "AccountRow",
+    "OAuthState",
+    "PlatformEvent",
+    "PlatformSwitch",
+    "PostAttempt",
+    "PostMeasure",
+    "PostMetrics",
+    "PostRow",
+    "PublishDefaults",
+    "ReadingBudget",
+]
 
 
 class AccountRow(Base):
@@ -241,3 +253,89 @@ class PlatformEvent(Base):
     """`waiting` for its post, `matched`, or `unmatched` for good."""
     post_id: Mapped[UUID | None]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class PostMetrics(Base):
+    """What a platform said of a post's counters at one moment: totals since publishing; `None` where it does not tell."""
+
+    __tablename__ = "post_metrics"
+    __table_args__ = (
+        PrimaryKeyConstraint("workspace_id", "post_id", "at"),
+        ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], ondelete="CASCADE"),
+        ForeignKeyConstraint(["workspace_id", "post_id"], ["posts.workspace_id", "posts.id"], ondelete="CASCADE"),
+    )
+
+    workspace_id: Mapped[UUID] = mapped_column(server_default=BOUND_WORKSPACE)
+    post_id: Mapped[UUID]
+    at: Mapped[datetime]
+    views: Mapped[int | None] = mapped_column(BigInteger)
+    likes: Mapped[int | None] = mapped_column(BigInteger)
+    comments: Mapped[int | None] = mapped_column(BigInteger)
+    shares: Mapped[int | None] = mapped_column(BigInteger)
+    saves: Mapped[int | None] = mapped_column(BigInteger)
+    reach: Mapped[int | None] = mapped_column(BigInteger)
+    watch_seconds: Mapped[float | None]
+    average_watch_seconds: Mapped[float | None]
+    extra: Mapped[Document] = mapped_column(server_default="{}")
+    """The platform's own numbers, by its own names."""
+
+
+class PostMeasure(Base):
+    """When a published post is measured next."""
+
+    __tablename__ = "post_measures"
+    __table_args__ = (
+        PrimaryKeyConstraint("workspace_id", "post_id"),
+        ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], ondelete="CASCADE"),
+        ForeignKeyConstraint(["workspace_id", "post_id"], ["posts.workspace_id", "posts.id"], ondelete="CASCADE"),
+        ForeignKeyConstraint(
+            ["workspace_id", "account_id"], ["accounts.workspace_id", "accounts.id"], ondelete="CASCADE"
+        ),
+    )
+
+    workspace_id: Mapped[UUID] = mapped_column(server_default=BOUND_WORKSPACE)
+    post_id: Mapped[UUID]
+    account_id: Mapped[UUID]
+    next_at: Mapped[datetime | None]
+    measured_at: Mapped[datetime | None]
+    misses: Mapped[int] = mapped_column(server_default="0")
+    reason: Mapped[str | None]
+
+
+class AccountReading(Base):
+    """What is read from an account besides publishing: counters of its posts, and its own earlier posts."""
+
+    __tablename__ = "account_readings"
+    __table_args__ = (
+        PrimaryKeyConstraint("workspace_id", "account_id"),
+        ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], ondelete="CASCADE"),
+        ForeignKeyConstraint(
+            ["workspace_id", "account_id"], ["accounts.workspace_id", "accounts.id"], ondelete="CASCADE"
+        ),
+    )
+
+    workspace_id: Mapped[UUID] = mapped_column(server_default=BOUND_WORKSPACE)
+    account_id: Mapped[UUID]
+    parked_until: Mapped[datetime | None]
+    """Nothing is read until then; publishing goes on."""
+    reason: Mapped[str | None]
+    import_seconds: Mapped[int | None]
+    """Between two looks at the account's own posts; `None`: by how often it posts."""
+    import_next_at: Mapped[datetime | None] = mapped_column(server_default=NOW)
+    """`None`: its posts are not imported."""
+    import_cursor: Mapped[str | None]
+    imported_at: Mapped[datetime | None]
+    import_quiet: Mapped[int] = mapped_column(server_default="0")
+    import_failures: Mapped[int] = mapped_column(server_default="0")
+    import_reason: Mapped[str | None]
+
+
+class ReadingBudget(Base):
+    """Calls for reading that the installation made to a platform on its latest day (UTC)."""
+
+    __tablename__ = "reading_budgets"
+    __table_args__ = (PrimaryKeyConstraint("platform"),)
+
+    platform: Mapped[str]
+    day: Mapped[date]
+    calls: Mapped[int]

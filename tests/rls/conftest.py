@@ -20,6 +20,8 @@ from cliply_resources.database import (
     OAuthState,
     PlatformEvent,
     PostAttempt,
+    PostMeasure,
+    PostMetrics,
     PostRow,
     PublishDefaults,
     Render,
@@ -33,7 +35,7 @@ from cliply_resources.database import (
     WebhookEndpoint,
 )
 
-GLOBAL_TABLES = {"platform_switches", "schema_migrations"}
+GLOBAL_TABLES = {"platform_switches", "reading_budgets", "schema_migrations"}
 """Reviewed: hold nothing of any workspace."""
 
 IDENTITY_TABLES = {
@@ -135,11 +137,14 @@ def two(shared_url: str, shared_database: Database) -> TwoWorkspaces:
             session.flush()
             session.add(BrandFileRow(kit_id=kit.id, kind="logo", name="a.png", content_type="image/png", given_size=1))
         with shared_database.api(workspace) as session:
-            _add_publishing(session, upload.id, clip.id)
+            post = _add_publishing(session, upload.id, clip.id)
+        with shared_database.pipeline(workspace) as session:
+            session.add(PostMeasure(post_id=post.id, account_id=post.account_id))
+            session.add(PostMetrics(post_id=post.id, at=func.now()))
     return TwoWorkspaces(shared_database, ours, theirs)
 
 
-def _add_publishing(session: Session, upload_id: UUID, clip_id: UUID) -> None:
+def _add_publishing(session: Session, upload_id: UUID, clip_id: UUID) -> PostRow:
     account = AccountRow(platform="sandbox", remote_id="1", name="Ann", tokens=b"sealed")
     state = {"user_id": uuid4(), "platform": "sandbox", "redirect_uri": "http://localhost/", "expires_at": func.now()}
     session.add_all([account, PublishDefaults(platform="sandbox"), OAuthState(state_hash=b"h", verifier=b"v", **state)])
@@ -152,3 +157,4 @@ def _add_publishing(session: Session, upload_id: UUID, clip_id: UUID) -> None:
     session.add(PostAttempt(post_id=post.id, **call))
     told = {"event_id": "e", "kind": "published", "at": func.now()}
     session.add(PlatformEvent(account_id=account.id, **told))
+    return post
