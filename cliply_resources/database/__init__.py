@@ -18,6 +18,7 @@ from cliply_resources.database.operations import StorageTally
 from cliply_resources.database.publishing import (
     AccountReading,
     AccountRow,
+    ImportedPost,
     OAuthState,
     PlatformEvent,
     PlatformSwitch,
@@ -45,6 +46,7 @@ __all__ = [
     "Event",
     "EventHead",
     "EventTicket",
+    "ImportedPost",
     "Member",
     "Notice",
     "OAuthState",

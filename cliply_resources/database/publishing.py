@@ -1,4 +1,4 @@
-"""The tables of `sql/080_publishing.sql` and what followed it as Python sees them: accounts on platforms, posts, and every call made for them."""
+"""The tables of publishing as Python sees them: accounts on platforms, posts, every call made for them, and what they reach."""
 
 from datetime import date, datetime
 from uuid import UUID
@@ -21,6 +21,7 @@ from cliply_resources.database.models import BOUND_WORKSPACE, NEW_ID, NOW, Base,
 __all__ = [
     "AccountReading",
     "AccountRow",
+    "ImportedPost",
     "OAuthState",
     "PlatformEvent",
     "PlatformSwitch",
@@ -183,12 +184,12 @@ class PostRow(Base):
     visibility: Mapped[str | None]
     published_at: Mapped[datetime | None]
     removed_at: Mapped[datetime | None]
-    told_at: Mapped[datetime | None]
-    """The platform's own time of the newest thing that it told by itself."""
     created_by: Mapped[UUID | None]
     approved_by: Mapped[UUID | None]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     updated_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    told_at: Mapped[datetime | None]
+    """The platform's own time of the newest thing that it told by itself."""
 
 
 class PostAttempt(Base):
@@ -339,3 +340,42 @@ class ReadingBudget(Base):
     platform: Mapped[str]
     day: Mapped[date]
     calls: Mapped[int]
+
+
+class ImportedPost(Base):
+    """A post of an account's own that Cliply did not publish; a source for posting it elsewhere."""
+
+    __tablename__ = "imported_posts"
+    __table_args__ = (
+        PrimaryKeyConstraint("workspace_id", "id"),
+        UniqueConstraint("workspace_id", "account_id", "remote_id"),
+        ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], ondelete="CASCADE"),
+        ForeignKeyConstraint(
+            ["workspace_id", "account_id"], ["accounts.workspace_id", "accounts.id"], ondelete="CASCADE"
+        ),
+        ForeignKeyConstraint(
+            ["workspace_id", "upload_id"], ["uploads.workspace_id", "uploads.id"], ondelete="SET NULL (upload_id)"
+        ),
+    )
+
+    workspace_id: Mapped[UUID] = mapped_column(server_default=BOUND_WORKSPACE)
+    id: Mapped[UUID] = mapped_column(server_default=NEW_ID)
+    account_id: Mapped[UUID]
+    platform: Mapped[str]
+    remote_id: Mapped[str]
+    published_at: Mapped[datetime]
+    title: Mapped[str] = mapped_column(server_default="")
+    caption: Mapped[str] = mapped_column(server_default="")
+    url: Mapped[str | None]
+    duration: Mapped[float | None]
+    """Seconds."""
+    width: Mapped[int | None]
+    height: Mapped[int | None]
+    cover_url: Mapped[str | None]
+    views: Mapped[int | None] = mapped_column(BigInteger)
+    likes: Mapped[int | None] = mapped_column(BigInteger)
+    comments: Mapped[int | None] = mapped_column(BigInteger)
+    shares: Mapped[int | None] = mapped_column(BigInteger)
+    upload_id: Mapped[UUID | None]
+    """The upload that was made of it."""
+    found_at: Mapped[datetime] = mapped_column(server_default=NOW)

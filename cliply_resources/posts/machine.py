@@ -34,7 +34,6 @@ __all__ = [
     "after_trouble",
     "backoff",
     "is_late",
-    "next_metrics_after",
     "spread",
     "taken_over",
 ]
@@ -248,14 +247,6 @@ def spread(wanted: datetime, taken: list[datetime], gap: float) -> datetime:
         if abs((other - moment).total_seconds()) < gap:
             moment = other + timedelta(seconds=gap)
     return moment
-
-
-def next_metrics_after(age: float) -> float:
-    """Seconds until a post of this age (seconds) is measured again: minutes at first, a day in the end."""
-    for up_to, every in ((3600.0, 600.0), (6 * 3600.0, 1800.0), (48 * 3600.0, 3 * 3600.0), (14 * 86400.0, 12 * 3600.0)):
-        if age < up_to:
-            return every
-    return 86400.0
 
 
 def _again(

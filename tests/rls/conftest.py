@@ -17,6 +17,7 @@ from cliply_resources.database import (
     ClipComment,
     Database,
     EventTicket,
+    ImportedPost,
     OAuthState,
     PlatformEvent,
     PostAttempt,
@@ -141,6 +142,8 @@ def two(shared_url: str, shared_database: Database) -> TwoWorkspaces:
         with shared_database.pipeline(workspace) as session:
             session.add(PostMeasure(post_id=post.id, account_id=post.account_id))
             session.add(PostMetrics(post_id=post.id, at=func.now()))
+            found = {"platform": "sandbox", "remote_id": "2", "published_at": func.now()}
+            session.add(ImportedPost(account_id=post.account_id, **found))
     return TwoWorkspaces(shared_database, ours, theirs)
 
 

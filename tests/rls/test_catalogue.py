@@ -59,9 +59,11 @@ def test_all_other_policies_let_reviewed_functions_read_and_make_the_local_works
         "AND roles <> ARRAY['cliply_identity']::name[] ORDER BY tablename, cmd"
     )
     assert found == [
+        ("account_readings", "SELECT", ["cliply_definer"]),
         ("accounts", "SELECT", ["cliply_definer"]),
         ("clips", "SELECT", ["cliply_definer"]),
         ("platform_events", "SELECT", ["cliply_definer"]),
+        ("post_measures", "SELECT", ["cliply_definer"]),
         ("posts", "SELECT", ["cliply_definer"]),
         ("render_wishes", "SELECT", ["cliply_definer"]),
         ("storage_tallies", "SELECT", ["cliply_definer"]),
