@@ -1,13 +1,18 @@
 """Answers a realistic mix of reads at a fixed rate from a database with many workspaces, and prints one JSON document.
 
-    python tests/bench/bench_api.py [--workspaces 1000] [--clips 1000000] [--rate 200] [--seconds 30] [--processes 2]
+    python tests/bench/bench_api.py [--workspaces 1000] [--clips 1000000] [--rate 200] [--seconds 30] [--processes 2] [--home FOLDER]
 
 Requests are sent when they are due, whatever came of earlier ones, and are measured from then on: a server that falls behind shows.
 The time that the database takes is measured by the server's own processes, from sending a statement to having its answer.
+
+Times say little on a machine that has other work: `processor` tells how many milliseconds of processor the API and Postgres took for a
+request, which others' work changes far less, and how many processors that other work had meanwhile. With `--home`, the seeded
+database is kept there and used again.
 """
 
 import argparse
 import asyncio
+import json
 import os
 import random
 import socket
@@ -16,7 +21,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,6 +34,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "api"))
 
 from bench_common import machine, print_document, say
 from many_rows import fill
+from processor_time import ProcessorTime
 
 from cliply_resources.database import EmbeddedPostgres
 
@@ -55,6 +61,7 @@ RELAXED = {
     "CLIPLY_PASSWORD_MEMORY_KIB": "8",
     "CLIPLY_PASSWORD_PASSES": "1",
     "CLIPLY_ACCESS_TOKEN_SECONDS": "86400",
+    "CLIPLY_LOGIN_PER_MINUTE": "1000000",
     "CLIPLY_REGISTER_PER_HOUR": "1000000",
     "CLIPLY_USER_REQUESTS_PER_MINUTE": "1000000",
     "CLIPLY_WORKSPACE_REQUESTS_PER_MINUTE": "1000000",
@@ -86,40 +93,45 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=200.0, help="requests a second")
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="of the API")
+    parser.add_argument("--home", type=Path, help="keeps the seeded database here, and uses the one that is here")
     chosen = parser.parse_args()
-    with TemporaryDirectory(prefix="cliply-bench-") as folder:
+    with nullcontext(chosen.home) if chosen.home else TemporaryDirectory(prefix="cliply-bench-") as folder:
         document = _bench(Path(folder), chosen)
     print_document(document)
     return 0 if document["within_limits"] else 1
 
 
 def _bench(home: Path, chosen: argparse.Namespace) -> dict[str, Any]:
+    home.mkdir(parents=True, exist_ok=True)
     server = EmbeddedPostgres(home)
     server.ensure()
+    for path in home.glob("statements-*"):
+        path.unlink()
     try:
-        with _serving(home, chosen.processes) as url:
+        with _serving(home, chosen.processes) as (url, api):
             dsn = server.ensure().url("postgres", "cliply", "")
-            begun = time.monotonic()
             with psycopg.connect(dsn, autocommit=True) as connection:
-                people = _seed(connection, url, chosen.workspaces, chosen.clips)
-                rows = {
-                    table: connection.execute(f"SELECT count(*) FROM {table}".encode()).fetchone()
-                    for table in ("workspaces", "uploads", "clips", "renders", "upload_steps")
-                }
-            seeding = time.monotonic() - begun
-            say(f"seeded in {seeding:.0f} s")
-            before = machine()
+                people, rows, seeding = _seeded(connection, url, home / "seeded.json", chosen)
             asyncio.run(_load(url, people, chosen.rate, WARM_SECONDS))
+            before = machine()
+            postmaster = int((server.folder / "data" / "postmaster.pid").read_text().split()[0])
+            spent = ProcessorTime(api=api, postgres=postmaster)
             measured = asyncio.run(_load(url, people, chosen.rate, chosen.seconds))
+            processor = spent.document(sum(len(times) for times in measured.times.values()))
         statements = [float(line) for path in home.glob("statements-*") for line in path.read_text().split()]
     finally:
-        server.remove()
-    return _document(chosen, rows, seeding, measured, statements, before)
+        if chosen.home is None:
+            server.remove()
+        else:
+            server.stop()
+    return _document(
+        chosen, rows, seeding, measured, statements, before | {"load_after": machine()["load_1_minute"]}
+    ) | {"processor": processor}
 
 
 def _document(
     chosen: argparse.Namespace,
-    rows: dict[str, Any],
+    rows: dict[str, int],
     seeding: float,
     measured: Measured,
     statements: list[float],
@@ -130,8 +142,7 @@ def _document(
     fine = not measured.errors and http["p95_ms"] <= HTTP_LIMIT_MS and database["p95_ms"] <= DATABASE_LIMIT_MS
     return {
         "machine": before,
-        "load_after": machine()["load_1_minute"],
-        "rows": {table: found[0] for table, found in rows.items()},
+        "rows": rows,
         "seeding_seconds": round(seeding, 1),
         "rate": chosen.rate,
         "processes": chosen.processes,
@@ -152,33 +163,49 @@ def _percentiles(times: list[float]) -> dict[str, Any]:
     return {"count": len(times), "p50_ms": at(0.5), "p95_ms": at(0.95), "p99_ms": at(0.99), "most_ms": at(1.0)}
 
 
-def _seed(connection: psycopg.Connection, url: str, workspaces: int, clips: int) -> list[Person]:
-    each = max(1, clips // workspaces // CLIPS_OF_UPLOAD)
-    signed = [_sign_up(url, n) for n in range(min(PEOPLE, workspaces))]
-    places = [made["workspace_id"] for made in signed]
-    author = signed[0]["user"]["id"]
+def _seeded(
+    connection: psycopg.Connection, url: str, note: Path, chosen: argparse.Namespace
+) -> tuple[list[Person], dict[str, int], float]:
+    """Who asks, how many rows there are, and how many seconds making them took (none of them where they were there)."""
+    begun = time.monotonic()
+    if note.exists():
+        say(f"using the rows of {note}")
+        number = json.loads(note.read_text())
+        signed = [_sign(url, "login", n) for n in range(number)]
+    else:
+        signed = [_sign(url, "register", n) for n in range(min(PEOPLE, chosen.workspaces))]
+        _seed(connection, [made["workspace_id"] for made in signed], signed[0]["user"]["id"], chosen)
+        note.write_text(json.dumps(len(signed)))
+    rows = {}
+    for table in ("workspaces", "uploads", "clips", "renders", "upload_steps"):
+        found = connection.execute(f"SELECT count(*) FROM {table}".encode()).fetchone()
+        rows[table] = found[0] if found else 0
+    say(f"{rows['clips']} clips after {time.monotonic() - begun:.0f} s")
+    return [_person(connection, made) for made in signed], rows, time.monotonic() - begun
+
+
+def _seed(connection: psycopg.Connection, places: list[str], author: str, chosen: argparse.Namespace) -> None:
+    each = max(1, chosen.clips // chosen.workspaces // CLIPS_OF_UPLOAD)
     others = connection.execute(
         "INSERT INTO workspaces (id, name) SELECT uuidv7(), 'Workspace ' || n FROM generate_series(1, %s) AS n RETURNING id",
-        [workspaces - len(places)],
+        [chosen.workspaces - len(places)],
     ).fetchall()
-    everything = places + [place for (place,) in others]
+    everything = [*places, *(place for (place,) in others)]
     connection.execute("SET synchronous_commit = off")
     for first in range(0, len(everything), SEEDED_AT_ONCE):
         part = everything[first : first + SEEDED_AT_ONCE]
         fill(connection, part, author, uploads=each, clips=CLIPS_OF_UPLOAD)
         say(f"{first + len(part)} of {len(everything)} workspaces")
     connection.execute("VACUUM ANALYZE")
-    return [_person(connection, made) for made in signed]
 
 
-def _sign_up(url: str, number: int) -> dict[str, Any]:
-    account = {
-        "email": f"bench-{number}@example.com",
-        "password": "correct horse battery staple",
-        "name": f"Person {number}",
-    }
-    reply = httpx.post(f"{url}/api/auth/register", json=account, timeout=60)
-    assert reply.status_code == 201, reply.text
+def _sign(url: str, how: str, number: int) -> dict[str, Any]:
+    """`register` or `login`; with the access token, the user and the workspace."""
+    account = {"email": f"bench-{number}@example.com", "password": "correct horse battery staple"}
+    if how == "register":
+        account["name"] = f"Person {number}"
+    reply = httpx.post(f"{url}/api/auth/{how}", json=account, timeout=60)
+    assert reply.is_success, reply.text
     found: dict[str, Any] = reply.json()
     return found
 
@@ -223,8 +250,8 @@ async def _ask(client: httpx.AsyncClient, measured: Measured, path: str, who: Pe
 
 
 @contextmanager
-def _serving(home: Path, processes: int) -> Iterator[str]:
-    """The API as `python -m cliply_api.serve` starts it, with a stop watch at its statements."""
+def _serving(home: Path, processes: int) -> Iterator[tuple[str, int]]:
+    """Address and process id of the API as `python -m cliply_api.serve` starts it, with a stop watch at its statements."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CLIPLY_")}
@@ -239,7 +266,7 @@ def _serving(home: Path, processes: int) -> Iterator[str]:
             assert process.poll() is None, (home / "serve.log").read_text()
             assert time.monotonic() < deadline, "the server does not answer"
             time.sleep(0.1)
-        yield url
+        yield url, process.pid
     finally:
         process.terminate()
         process.wait(60)
