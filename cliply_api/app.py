@@ -81,6 +81,7 @@ from cliply_api.identity.routes import account_routes, auth_routes
 from cliply_api.identity.sign_in import SignIns
 from cliply_api.logs import configure_logs
 from cliply_api.objects.routes import routes as object_routes
+from cliply_api.posts.routes import routes as post_routes
 from cliply_api.system.metrics import metrics
 from cliply_api.system.pipeline_metrics import PipelineMetrics
 from cliply_api.system.routes import routes as system_routes
@@ -119,6 +120,7 @@ ROUTES: tuple[Any, ...] = (
     clip_routes,
     brand_kit_routes,
     publishing_account_routes,
+    post_routes,
     admin_routes,
     switch_routes,
     event_routes,

@@ -24,7 +24,7 @@ from cliply_api.web.audit import audit
 from cliply_api.web.facts import RequestFacts
 from cliply_resources.accounts import disconnect_account, tokens_place
 from cliply_resources.database import AccountRow, PostRow
-from cliply_resources.errors import Conflict, NotFound
+from cliply_resources.errors import CallerError, Conflict, NotFound, UpstreamError
 from cliply_resources.platforms.documents import AccountLimits, Tokens
 from cliply_resources.platforms.outcomes import PlatformTrouble
 from cliply_resources.platforms.registry import PLATFORM_NAMES
@@ -32,8 +32,10 @@ from cliply_resources.vault import SealBroken
 
 __all__ = [
     "account_of",
+    "accounts_of",
     "change_caps",
     "disconnect",
+    "freshen_limits",
     "get_account",
     "limits_of",
     "list_accounts",
@@ -160,6 +162,16 @@ def limits_of(desk: Desk, principal: Principal, account_id: UUID) -> AccountLimi
             sa.update(AccountRow).where(AccountRow.id == account_id).values(limits=msgspec.to_builtins(asked))
         )
     return AccountLimitsView(limits=asked, cached=False)
+
+
+def freshen_limits(desk: Desk, principal: Principal, account_ids: Sequence[UUID]) -> None:
+    """Asks the platforms anew what these accounts may do; one that has no time leaves what it said before."""
+    for account_id in account_ids:
+        try:
+            limits_of(desk, principal, account_id)
+        except (CallerError, UpstreamError):
+            # What is wrong with the account is said where it is needed.
+            continue
 
 
 def stored_limits(row: AccountRow, now: datetime, at_most: timedelta) -> AccountLimits | None:

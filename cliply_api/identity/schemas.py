@@ -125,6 +125,8 @@ class WorkspaceView(View, kw_only=True):
     role: str
     created_at: datetime
     suspended: bool
+    time_zone: str
+    """An IANA name: of local times that name none."""
 
 
 class Me(View, kw_only=True):

@@ -86,6 +86,7 @@ def workspaces_of(session: Session, user_id: UUID) -> list[WorkspaceView]:
             role=role,
             created_at=place.created_at,
             suspended=place.suspended_at is not None,
+            time_zone=place.time_zone,
         )
         for place, role in rows
     ]

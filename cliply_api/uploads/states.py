@@ -5,6 +5,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from cliply_resources.database.models import Clip, Render, Upload, UploadStep
+from cliply_resources.database.publishing import PostRow
+from cliply_resources.posts.counting import UNDERWAY
 from cliply_resources.uploads import ASIDE_STEPS, INGEST_STEPS
 
 __all__ = ["state_column"]
@@ -23,6 +25,8 @@ def state_column() -> sa.ColumnElement[str]:
     return sa.case(
         (Upload.cancelled_at.is_not(None), "cancelled"),
         (Upload.paused_at.is_not(None), "paused"),
+        (_post(PostRow.state.in_(UNDERWAY)), "publishing"),
+        (_post(PostRow.state == "published"), "completed"),
         (_step("running", UploadStep.step.in_(INGEST_STEPS)), "ingesting"),
         (_step("running", UploadStep.step == "renders"), "rendering"),
         (_step("running"), "analyzing"),
@@ -32,6 +36,10 @@ def state_column() -> sa.ColumnElement[str]:
         (_step("completed"), "analyzing"),
         else_="created",
     )
+
+
+def _post(which: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    return sa.exists().where(PostRow.workspace_id == Upload.workspace_id, PostRow.upload_id == Upload.id, which)
 
 
 def _step(state: str, *more: Any) -> sa.ColumnElement[bool]:

@@ -25,6 +25,7 @@ from cliply_api.uploads.schemas import (
 )
 from cliply_resources.database.models import Clip, Render, Upload, UploadStep
 from cliply_resources.documents import UploadSettings
+from cliply_resources.posts.counting import NO_POSTS, PostCount, count_posts
 from cliply_resources.steps import LABELS, join_parts
 from cliply_resources.turns import Place
 from cliply_resources.uploads import StepFact, derive_state
@@ -42,12 +43,13 @@ class UploadRows:
 
     steps: Sequence[UploadStep] = field(default_factory=list)
     ready_clips: int = 0
+    posts: PostCount = NO_POSTS
     place: Place | None = None
     """In line, where it waits for its turn."""
 
 
 def rows_of(session: Session, workspace_id: UUID, ids: Collection[UUID]) -> Mapping[UUID, UploadRows]:
-    """The steps and the number of finished clips of each upload, and its place in line; five statements at most, however many they are."""
+    """The steps and the number of finished clips of each upload, and its place in line; six statements at most, however many they are."""
     steps: dict[UUID, list[UploadStep]] = defaultdict(list)
     found = sa.select(UploadStep).where(UploadStep.workspace_id == workspace_id, UploadStep.upload_id.in_(ids))
     for row in session.scalars(found):
@@ -65,7 +67,8 @@ def rows_of(session: Session, workspace_id: UUID, ids: Collection[UUID]) -> Mapp
     )
     ready = {row[0]: row[1] for row in session.execute(counted)}
     places = places_of(session, workspace_id, ids)
-    return {one: UploadRows(steps[one], ready.get(one, 0), places.get(one)) for one in ids}
+    posts = count_posts(session, workspace_id, ids)
+    return {one: UploadRows(steps[one], ready.get(one, 0), posts[one], places.get(one)) for one in ids}
 
 
 def upload_view(upload: Upload, rows: UploadRows) -> UploadView:
@@ -77,6 +80,8 @@ def upload_view(upload: Upload, rows: UploadRows) -> UploadView:
         paused=upload.paused_at is not None,
         waiting=upload.retry_at is not None,
         ready_clips=rows.ready_clips,
+        due_posts=rows.posts.underway,
+        published_posts=rows.posts.published,
     )
     joined = [join_parts(step, [row for row in rows.steps if row.step == step]) for step in LABELS]
     running = next((view for view in joined if view.state == "running"), None)

@@ -21,6 +21,7 @@ __all__ = [
     "Password",
     "Request",
     "Secret",
+    "TimeZone",
     "Url",
     "View",
     "moment",
@@ -50,6 +51,10 @@ Secret = Annotated[str, Meta(min_length=1, max_length=500, pattern=r"^[A-Za-z0-9
 """A token of ours, as we wrote it."""
 Code = Annotated[str, Meta(min_length=1, max_length=60, pattern=r"^[a-z][a-z0-9_.:*-]*$(?!\n)")]
 """A word of a fixed vocabulary."""
+TimeZone = Annotated[
+    str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_+/-]*$(?!\n)", examples=["Europe/Berlin"])
+]
+"""An IANA name, which `zone_named` of `cliply_resources.posts.times` looks up."""
 Url = Annotated[str, Meta(min_length=8, max_length=4096, pattern=r"^https?://[^\s\x00-\x1f\x7f]*$(?!\n)")]
 
 

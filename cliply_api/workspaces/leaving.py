@@ -85,6 +85,7 @@ def restore(session: Session, principal: Principal, facts: RequestFacts, workspa
         role=member.role,
         created_at=place.created_at,
         suspended=place.suspended_at is not None,
+        time_zone=place.time_zone,
     )
 
 

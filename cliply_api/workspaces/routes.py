@@ -40,6 +40,7 @@ PLACE = {
     "role": "owner",
     "created_at": "2026-11-20T10:00:00Z",
     "suspended": False,
+    "time_zone": "Europe/Berlin",
 }
 MEMBER = {
     "user_id": "0192f0c4-7e1a-7c3e-9a55-0f6c2b9d1e11",
@@ -114,7 +115,7 @@ def read(
     guards=[may("workspace.settings")],
     opt={"examples": {"body": {"name": "Ada's studio"}, 200: PLACE}},
     operation_id="ChangeWorkspace",
-    summary="Rename a workspace",
+    summary="Rename a workspace, or set its time zone",
     sync_to_thread=True,
 )
 def rename(

@@ -7,7 +7,7 @@ from uuid import UUID
 from msgspec import UNSET, UnsetType
 
 from cliply_api.auth.permissions import Role
-from cliply_api.web.fields import Email, Name, Request, Secret, View
+from cliply_api.web.fields import Email, Name, Request, Secret, TimeZone, View
 
 __all__ = [
     "AcceptInvitation",
@@ -34,6 +34,8 @@ class WorkspaceChange(Request, kw_only=True):
     """What may be changed about a workspace."""
 
     name: Name | UnsetType = UNSET
+    time_zone: TimeZone | UnsetType = UNSET
+    """The zone of local times that name none; what is planned already stays at its moment."""
 
 
 class DeleteWorkspace(Request, kw_only=True):

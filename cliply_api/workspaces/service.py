@@ -20,6 +20,7 @@ from cliply_api.workspaces.schemas import AuditView, InvitationView, MemberView,
 from cliply_resources.database import Member, User, Workspace
 from cliply_resources.database.identity import ApiToken, AuditEntry, Invitation, MailWish
 from cliply_resources.errors import Conflict, NotFound
+from cliply_resources.posts.times import zone_named
 
 __all__ = [
     "accept",
@@ -64,6 +65,10 @@ def rename(session: Session, principal: Principal, facts: RequestFacts, change: 
     if change.name is not UNSET and change.name != place.name:
         audit(session, principal, facts, "workspace.renamed", before=place.name, after=change.name)
         place.name = change.name
+    if change.time_zone is not UNSET and change.time_zone != place.time_zone:
+        zone = zone_named(change.time_zone).key
+        audit(session, principal, facts, "workspace.time_zone_changed", before=place.time_zone, after=zone)
+        place.time_zone = zone
     session.flush()
     return _view(place, principal.role or "")
 
@@ -276,7 +281,12 @@ def _not_the_last_owner(session: Session, workspace_id: UUID, user_id: UUID) -> 
 
 def _view(place: Workspace, role: str) -> WorkspaceView:
     return WorkspaceView(
-        id=place.id, name=place.name, role=role, created_at=place.created_at, suspended=place.suspended_at is not None
+        id=place.id,
+        name=place.name,
+        role=role,
+        created_at=place.created_at,
+        suspended=place.suspended_at is not None,
+        time_zone=place.time_zone,
     )
 
 

@@ -16,6 +16,7 @@ from cliply_assets.cli.up import ask_readiness, stack_facts
 from cliply_resources.database import Database
 from cliply_resources.database.models import Clip, Render, Upload
 from cliply_resources.errors import NotFound
+from cliply_resources.posts.counting import PostCount, count_posts
 from cliply_resources.settings import Settings
 from cliply_resources.uploads import StepFact, derive_state
 
@@ -62,11 +63,15 @@ def read_uploads(database: Database, workspace_id: UUID, *, limit: int) -> list[
             .tuples()
             .all()
         )
+        posts = count_posts(session, workspace_id, [upload.id for upload in uploads])
         session.expunge_all()
-    return [_view(upload, read_steps(database, workspace_id, upload.id), ready.get(upload.id, 0)) for upload in uploads]
+    return [
+        _view(upload, read_steps(database, workspace_id, upload.id), ready.get(upload.id, 0), posts[upload.id])
+        for upload in uploads
+    ]
 
 
-def _view(upload: Upload, steps: Sequence[StepView], ready: int) -> UploadView:
+def _view(upload: Upload, steps: Sequence[StepView], ready: int, posts: PostCount) -> UploadView:
     return UploadView(
         id=str(upload.id),
         title=upload.title,
@@ -76,6 +81,8 @@ def _view(upload: Upload, steps: Sequence[StepView], ready: int) -> UploadView:
             paused=upload.paused_at is not None,
             waiting=upload.retry_at is not None,
             ready_clips=ready,
+            due_posts=posts.underway,
+            published_posts=posts.published,
         ),
         created_at=upload.created_at,
         clips=ready,

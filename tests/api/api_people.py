@@ -158,7 +158,14 @@ def foreign_ids(theirs: Person, ask: Callable[..., list[Any]]) -> dict[str, str]
         kit,
     )
     account = theirs("POST", "/api/accounts/sandbox")
+    [(post,)] = ask(
+        "INSERT INTO posts (workspace_id, account_id, platform, object_key, video, content, due_at, tolerance_seconds) "
+        "VALUES (%s, %s, 'sandbox', 'k', '{}', '{}', now(), 60) RETURNING id",
+        place,
+        account.json()["id"],
+    )
     return {
+        "post_id": str(post),
         "workspace_id": place,
         "account_id": account.json()["id"],
         "platform": "elsewhere",

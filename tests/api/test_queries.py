@@ -16,7 +16,11 @@ from sqlalchemy import Engine, event
 MOST = 6
 """Statements of a read: who asks, in which workspace, and the rows themselves."""
 MORE = {
-    "GetReport": 7,  # the upload, its steps, its clips and their versions
+    "ListUploads": 10,  # the uploads, their number, their steps, clips and posts, and their places in line
+    "GetUpload": 9,
+    "GetUploadUsage": 9,
+    "GetReport": 11,  # the same, its clips and their versions
+    "GetReportPdf": 14,  # and the pictures in it
     "GetClip": 7,  # the clip, its upload, what two steps say of it, its comments' number and its versions
 }
 NOT_READ = {"FollowEvents", "GetMetrics", "GetHealth", "GetReadiness"}

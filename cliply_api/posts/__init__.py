@@ -1,0 +1,1 @@
+"""Posts: asked for, planned, followed, and answered for."""
