@@ -22,6 +22,7 @@ from cliply_api.web.facts import RequestFacts
 from cliply_api.web.pages import Page, PageRequest
 from cliply_resources.database import Clip, Render, RenderWish, Upload, UploadStep
 from cliply_resources.documents import Span, Transcript, UploadSettings
+from cliply_resources.documents.clips import OPTION_NAMES
 from cliply_resources.errors import Conflict, NotFound
 from cliply_resources.storage import Storage
 
@@ -124,9 +125,12 @@ def _wish(
     newest = _newest(session, clip)
     style = (newest.style if newest else settings.style) if wanted.style is UNSET else wanted.style
     brand = _brand(session, newest, settings, wanted)
+    options = {**(newest.options if newest else settings.chosen), **_chosen(wanted)}
     # The words are drawn on the thumbnail: with other words it is another wish.
     words = (clip.title, clip.description, clip.hashtags)
-    digest = hashlib.sha256(msgspec.json.encode((aspects, style, span, recut, words, brand))).hexdigest()
+    digest = hashlib.sha256(
+        msgspec.json.encode((aspects, style, span, recut, words, brand, options), order="sorted")
+    ).hexdigest()
     same = (RenderWish.clip_id == clip.id, RenderWish.state.in_(UNFINISHED))
     unfinished: Sequence[RenderWish] = session.scalars(sa.select(RenderWish).where(*same)).all()
     found = next((row for row in unfinished if row.settings_digest == digest), None)
@@ -143,12 +147,17 @@ def _wish(
         "recut": recut,
         "settings_digest": digest,
         "brand": brand,
+        "options": options,
         "asked_by": principal.actor_id or principal.user_id,
     }
     # The clip's row is locked, so nobody else can be asking for the same.
     made = session.scalars(insert(RenderWish).values(values).returning(RenderWish)).one()
     audit(session, principal, facts, "clip.rerender_asked", subject=str(clip.id), rerender=str(made.id), style=style)
     return made
+
+
+def _chosen(wanted: RenderSettings) -> dict[str, Any]:
+    return {name: value for name in OPTION_NAMES if (value := getattr(wanted, name)) is not UNSET}
 
 
 def _newest(session: Session, clip: Clip) -> Render | None:
@@ -182,6 +191,7 @@ def _view(row: RenderWish) -> RerenderView:
         versions={aspect: int(number) for aspect, number in row.versions.items()},
         reason=row.reason,
         brand_kit=reference_view(row.brand),
+        layout=row.options.get("layout", "auto"),
         created_at=row.created_at,
         ended_at=row.ended_at,
     )

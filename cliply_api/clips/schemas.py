@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from cliply_api.brand_kits.names import BrandReferenceView, KitName
 from cliply_api.web.fields import Line, LongText, Name, Request, View
-from cliply_resources.documents.clips import Aspect, CaptionStyle
+from cliply_resources.documents.clips import Aspect, CaptionStyle, Layout
 
 __all__ = [
     "MAX_BATCH",
@@ -97,6 +97,8 @@ class RenderSettings(Request, kw_only=True):
     style: CaptionStyle | UnsetType = UNSET
     brand_kit: KitName | UnsetType = UNSET
     """A kit of the workspace as it is now, or `none`. Absent: as the newest version was made."""
+    layout: Layout | UnsetType = UNSET
+    """How shots are framed. Absent: as the newest version was made."""
 
 
 class NewRender(RenderSettings, kw_only=True):
@@ -129,6 +131,7 @@ class RerenderView(View, kw_only=True):
     reason: str | None
     """Why it failed."""
     brand_kit: BrandReferenceView | None
+    layout: Layout
     created_at: datetime
     ended_at: datetime | None
 
@@ -147,6 +150,8 @@ class VersionView(View, kw_only=True):
     style: str
     brand_kit: BrandReferenceView | None
     """Whose look it was made in."""
+    layout: Layout
+    """As it was asked for: `auto` decides shot by shot."""
     state: Literal["pending", "running", "ready", "failed"]
     files: list[FileKind]
     """What can be downloaded."""

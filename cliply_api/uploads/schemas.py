@@ -59,6 +59,7 @@ State = Literal[
 ]  # fmt: skip
 Aspect = Literal["9:16", "1:1", "4:5", "16:9"]
 CaptionStyle = Literal["highlight_word", "karaoke", "pop_in", "typewriter", "bounce", "none"]
+Layout = Literal["auto", "speaker", "panels", "screen", "fit"]
 Seconds = Annotated[float, Meta(ge=3, le=600)]
 
 
@@ -89,6 +90,9 @@ class Options(Request, kw_only=True):
     """What every clip is to be about, such as “the part where she talks about the oven”."""
     exclude: Annotated[list[Range], Meta(min_length=1, max_length=100)] | UnsetType = UNSET
     """Ranges of the film that no clip may touch."""
+    layout: Layout | UnsetType = UNSET
+    """How shots are framed: `speaker` follows who speaks, `panels` shows everybody in a panel, `screen` puts a screen above its small
+    camera, `fit` shows the whole picture on blurred sides. Absent or `auto`: decided shot by shot."""
 
 
 class NewFile(Request, kw_only=True):
@@ -127,6 +131,7 @@ class OptionsView(View, kw_only=True):
     profile: str | None
     topic: str | None
     exclude: list[Range]
+    layout: Layout
 
 
 class QueueView(View, kw_only=True):

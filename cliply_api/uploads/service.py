@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -33,6 +34,7 @@ from cliply_api.web.pages import Page, PageRequest
 from cliply_resources.database import Database
 from cliply_resources.database.models import Upload
 from cliply_resources.documents import Span, UploadSettings
+from cliply_resources.documents.clips import OPTION_NAMES
 from cliply_resources.errors import CallerError, Conflict, MediaError, NotFound
 from cliply_resources.media_tools.downloads import checked_source_url
 from cliply_resources.media_tools.limits import check_limits
@@ -106,6 +108,7 @@ def _settings_of(session: Session, options: Options) -> UploadSettings:
         profile=options.profile,
         topic=options.topic,
         exclude=_ranges(options),
+        **_chosen(options),
     )
     if made.min_seconds >= made.max_seconds:
         raise CallerError(
@@ -113,6 +116,10 @@ def _settings_of(session: Session, options: Options) -> UploadSettings:
         )
     check_settings(made)
     return made
+
+
+def _chosen(options: Options) -> dict[str, Any]:
+    return {name: value for name in OPTION_NAMES if (value := getattr(options, name)) is not UNSET}
 
 
 def _ranges(options: Options) -> tuple[Span, ...] | UnsetType:

@@ -114,6 +114,7 @@ def upload_view(upload: Upload, rows: UploadRows) -> UploadView:
             exclude=[]
             if settings.exclude is UNSET
             else [Range(start=one.start, end=one.end) for one in settings.exclude],
+            layout=settings.layout or "auto",
         ),
         created_at=upload.created_at,
         completed_at=upload.completed_at,

@@ -11,7 +11,7 @@ from cliply_assets.cli import dead_letters, operations
 from cliply_assets.cli import models as model_commands
 from cliply_assets.cli.exits import Exit, exit_code
 from cliply_resources.documents import UploadSettings
-from cliply_resources.documents.clips import ASPECTS, CAPTION_STYLES, PROFILES
+from cliply_resources.documents.clips import ASPECTS, CAPTION_STYLES, LAYOUTS, PROFILES
 from cliply_resources.errors import CallerError, CliplyError, StepFailed
 from cliply_resources.settings import get_settings
 
@@ -121,6 +121,9 @@ def clip(  # noqa: PLR0913, PLR0917 - a command line has as many options as its 
         Path | None,
         typer.Option(help="Your look: a JSON file, or a folder with brand.json, as docs/brand-kits.md describes it."),
     ] = None,
+    layout: Annotated[
+        str | None, typer.Option(help=f"How shots are framed: {', '.join(LAYOUTS)}. [default: auto, shot by shot]")
+    ] = None,
     topic: Topic = None,
     exclude: Exclude = None,
     profile: Kind = None,
@@ -142,6 +145,7 @@ def clip(  # noqa: PLR0913, PLR0917 - a command line has as many options as its 
         style=_one_of(style, CAPTION_STYLES, "--style") if style is not None else "highlight_word",
         language=language,
         **_wishes(topic, exclude, profile),
+        **({} if layout is None else {"layout": _one_of(layout, LAYOUTS, "--layout")}),
     )
     request = Request(
         source=source,

@@ -119,7 +119,7 @@ def _render(step: StepWork, database: Database, identity: UUID) -> StepResult:
         hashtags=tuple(row.hashtags),
     )
     settings = [
-        ClipSettings(aspect=aspect, style=step.settings.style, brand=step.settings.brand)
+        ClipSettings(aspect=aspect, style=step.settings.style, brand=step.settings.brand, **step.settings.chosen)
         for aspect in dict.fromkeys(step.settings.aspects)
     ]
     return make_versions(step, records, identity, candidate, settings)

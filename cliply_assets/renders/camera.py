@@ -6,12 +6,14 @@ from fractions import Fraction
 from math import floor
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from cliply_assets.renders.camera_path import calm_samples, rest_and_ease
 from cliply_assets.renders.camera_rules import DEFAULT_CAMERA, CameraRules
 from cliply_assets.renders.camera_subject import Face, Stretch, choose_subjects, faces_in
+from cliply_assets.renders.command import part_of_move
 from cliply_resources.documents.clips import CameraMove
 from cliply_resources.documents.scenes import Scenes
 from cliply_resources.documents.spans import Span
@@ -19,7 +21,7 @@ from cliply_resources.documents.spans import Span
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["CameraRules", "plan_camera", "window_size"]
+__all__ = ["CameraRules", "calm_layouts", "moved_by", "pieces_of", "plan_camera", "replaced", "window_size"]
 
 Line = npt.NDArray[np.float64]
 
@@ -29,6 +31,10 @@ UNSAMPLED = 0.75
 """Seconds; a shot shorter than this may lie between two samples, and then no faces says nothing."""
 CONTEXT = 2.0
 """Seconds of the same shot beyond the clip's ends that help to know who is there."""
+
+
+def _frame(moment: float, start: float, rate: Fraction) -> int:
+    return floor((moment - start) * float(rate) + 0.5)
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,7 @@ class _Stage:
 
     def frame(self, moment: float) -> int:
         """The first output frame that shows the source at `moment` or later; cuts fall on the nearest one."""
-        return floor((moment - self.start) * float(self.rate) + 0.5)
+        return _frame(moment, self.start, self.rate)
 
     def times(self, first: int, end: int) -> Line:
         return self.start + np.arange(first, end) / float(self.rate)
@@ -95,7 +101,7 @@ def plan_camera(  # noqa: PLR0913 - every one is a fact of the clip, and all are
     if width * height >= WHOLE * source_size[0] * source_size[1]:
         return (_resting(stage, 0, frames, (width, height)),)
     moves: list[CameraMove] = []
-    for first, end, shot in _pieces(stage, scenes, frames):
+    for first, end, shot in pieces_of(span.start, frame_rate, scenes, frames):
         piece = Span(float(stage.times(first, first + 1)[0]), stage.start + end / float(frame_rate))
         seen = faces_in(faces, _context(piece, shot))
         if not seen and piece.duration < UNSAMPLED and moves:
@@ -109,14 +115,82 @@ def _even(length: float, most: int) -> int:
     return max(2, min(2 * round(length / 2), most - most % 2))
 
 
-def _pieces(stage: _Stage, scenes: Scenes, frames: int) -> Iterator[tuple[int, int, Span]]:
-    """The shots of the clip as output frames, without gaps; a shot that falls between two frames is none."""
-    edges = [min(max(stage.frame(shot.start), 0), frames) for shot in scenes.shots]
+def pieces_of(start: float, rate: Fraction, scenes: Scenes, frames: int) -> Iterator[tuple[int, int, Span]]:
+    """The shots of the clip as output frames (first, end), without gaps; a shot that falls between two frames is none."""
+    edges = [min(max(_frame(shot.start, start, rate), 0), frames) for shot in scenes.shots]
     edges[0] = 0
     for number, shot in enumerate(scenes.shots):
         end = edges[number + 1] if number + 1 < len(edges) else frames
         if end > edges[number]:
             yield edges[number], end, shot
+
+
+def replaced(moves: tuple[CameraMove, ...], first: int, end: int, by: CameraMove | None) -> tuple[CameraMove, ...]:
+    """The moves with `by` in place of frames `first` to `end`; as they are without it."""
+    if by is None:
+        return moves
+    before, after = [], []
+    for move in moves:
+        last = move.first_frame + move.frames
+        if move.first_frame < first:
+            before.append(_cut(move, move.first_frame, min(last, first)))
+        if last > end:
+            after.append(_cut(move, max(move.first_frame, end), last))
+    return (*before, by, *after)
+
+
+def _cut(move: CameraMove, first: int, end: int) -> CameraMove:
+    at = move.first_frame
+    return part_of_move(move, first - at, end - at, first_frame=first)
+
+
+def calm_layouts(
+    moves: tuple[CameraMove, ...], least: int, window: tuple[int, int], source: tuple[int, int]
+) -> tuple[CameraMove, ...]:
+    """Without a whole picture that stands for fewer than `least` frames between two that are cropped, or the other way round."""
+    calm = list(moves)
+    for kind, other in (("fit", "crop"), ("crop", "fit")):
+        number = 0
+        while number < len(calm):
+            end = number + 1
+            while end < len(calm) and calm[end].layout == calm[number].layout:
+                end += 1
+            beside = [calm[at].layout for at in (number - 1, end) if 0 <= at < len(calm)]
+            frames = sum(move.frames for move in calm[number:end])
+            if calm[number].layout == kind and frames < least and beside and all(one == other for one in beside):
+                calm[number:end] = [_in_place_of(calm, number, frames, other, window, source)]
+                end = number + 1
+            number = end
+    return _joined(calm)
+
+
+def _in_place_of(
+    moves: list[CameraMove], at: int, frames: int, layout: str, window: tuple[int, int], source: tuple[int, int]
+) -> CameraMove:
+    first = moves[at].first_frame
+    if layout == "fit":
+        return CameraMove(layout="fit", first_frame=first, frames=frames)
+    if at:
+        return _as_before(moves[at - 1], first, first + frames)
+    x, y = (source[0] - window[0]) // 2, (source[1] - window[1]) // 2
+    return CameraMove(
+        layout="crop", first_frame=first, frames=frames, width=window[0], height=window[1], x=(x,), y=(y,)
+    )
+
+
+def moved_by(move: CameraMove, content: tuple[int, int, int, int]) -> CameraMove:
+    """A move planned on a part of the picture (left, top, width, height), on the whole picture."""
+    left, top, width, height = content
+
+    def by(path: tuple[int, ...], offset: int) -> tuple[int, ...]:
+        return tuple(value + offset for value in path)
+
+    replace = msgspec.structs.replace
+    if move.layout == "fit":
+        return replace(move, width=width, height=height, x=(left,), y=(top,))
+    if move.panes:
+        return replace(move, panes=tuple(replace(pane, x=by(pane.x, left), y=by(pane.y, top)) for pane in move.panes))
+    return replace(move, x=by(move.x, left), y=by(move.y, top))
 
 
 def _context(piece: Span, shot: Span) -> Span:
@@ -253,7 +327,7 @@ def _joined(moves: list[CameraMove]) -> tuple[CameraMove, ...]:
     joined: list[CameraMove] = []
     for move in moves:
         last = joined[-1] if joined else None
-        if last and _view(last) == _view(move) and len(move.x) <= 1 and len(move.y) <= 1:
+        if last and not move.panes and _view(last) == _view(move) and len(move.x) <= 1 and len(move.y) <= 1:
             joined[-1] = _as_before(last, last.first_frame, move.first_frame + move.frames)
         else:
             joined.append(move)
@@ -261,4 +335,4 @@ def _joined(moves: list[CameraMove]) -> tuple[CameraMove, ...]:
 
 
 def _view(move: CameraMove) -> tuple[object, ...]:
-    return move.layout, move.width, move.height, move.x, move.y
+    return move.layout, move.width, move.height, move.x, move.y, move.panes

@@ -22,6 +22,10 @@ SAMPLE_STEP = 0.5
 """Seconds between samples where the faces themselves do not tell."""
 MOUTH_WINDOW = 0.75
 """Seconds to either side over which a mouth's movement is averaged: half a sentence, not a syllable."""
+SENTENCE_WINDOW = 1.25
+"""And this far within one sentence, which one person says."""
+LISTENING, SPEAKING = 65, 75
+"""Percentiles over a shot of the second liveliest mouth's movement, which is a listener's, and of the liveliest one's."""
 MOUTH_FLOOR = 0.03
 """Mouth movement (0 to 1) that anybody shows who listens; below it nobody is called the speaker."""
 WEIGHTS = (0.45, 0.35, 0.2)
@@ -182,22 +186,48 @@ def _union(faces: Sequence[Face], grid: Line) -> tuple[Line, Line, Line, Line]:
 def _scores(faces: Sequence[Face], present: npt.NDArray[np.bool_], grid: Line, speech: Sequence[Span]) -> Line:
     """How much each person deserves the picture at each moment, 0 to 1; 0 for somebody who is not there."""
     size = np.array([np.interp(grid, face.time, face.h) for face in faces]) * present
-    mouth = np.array([_mouth(face, grid, speech) for face in faces]) * present
+    calm = _calm_mouths(faces, speech)
+    mouth = np.array([_mouth(face, one, grid, speech) for face, one in zip(faces, calm, strict=True)]) * present
     staying = present.mean(axis=1, keepdims=True)
     size_share = size / np.maximum(size.max(axis=0), 1e-6)
     mouth_share = mouth / (mouth.max(axis=0) + MOUTH_FLOOR)
     return np.asarray((WEIGHTS[0] * mouth_share + WEIGHTS[1] * size_share + WEIGHTS[2] * staying) * present)
 
 
-def _mouth(face: Face, grid: Line, speech: Sequence[Span]) -> Line:
-    counted = np.ones(len(face.time), bool)
-    if speech:
-        # A sample tells of the half second before it.
-        counted = np.array(
-            [any(span.start - 0.25 <= time <= span.end + 0.5 for span in speech) for time in face.time.tolist()], bool
-        )
-    near = (np.abs(grid[:, None] - face.time[None, :]) <= MOUTH_WINDOW) & counted[None, :]
-    return np.asarray((near * face.mouth[None, :]).sum(axis=1) / np.maximum(near.sum(axis=1), 1))
+def _calm_mouths(faces: Sequence[Face], speech: Sequence[Span]) -> list[Line]:
+    """Every face's mouth movement above what listeners show, where 1 is a clear speaker of this shot.
+
+    Light, grain and a jittering box move every mouth: what the second liveliest shows is no speech, since one speaks at a time.
+    """
+    counted = [_spoken(face, speech) for face in faces]
+    if len(faces) < 2 or not all(each.any() for each in counted):
+        return [face.mouth for face in faces]
+    times = np.unique(np.concatenate([face.time[each] for face, each in zip(faces, counted, strict=True)]))
+    mouths = np.array([np.interp(times, face.time, face.mouth) for face in faces])
+    floor = float(np.percentile(np.sort(mouths, axis=0)[-2], LISTENING))
+    reach = max(float(np.percentile(mouths.max(axis=0), SPEAKING)) - floor, MOUTH_FLOOR)
+    return [np.asarray(np.clip((face.mouth - floor) / reach, 0.0, 1.0), np.float64) for face in faces]
+
+
+def _spoken(face: Face, speech: Sequence[Span]) -> npt.NDArray[np.bool_]:
+    """Which samples tell of speech: each of the half second before it."""
+    if not speech:
+        return np.ones(len(face.time), bool)
+    return np.array(
+        [any(span.start - 0.25 <= time <= span.end + 0.5 for span in speech) for time in face.time.tolist()], bool
+    )
+
+
+def _mouth(face: Face, mouth: Line, grid: Line, speech: Sequence[Span]) -> Line:
+    """The mouth's movement around each moment, within the sentence that is being said where that is known."""
+    low, high = grid - MOUTH_WINDOW, grid + MOUTH_WINDOW
+    for span in speech:
+        inside = (grid >= span.start - 0.1) & (grid <= span.end + 0.25)
+        low[inside] = np.maximum(grid[inside] - SENTENCE_WINDOW, span.start + 0.2)
+        high[inside] = np.minimum(grid[inside] + SENTENCE_WINDOW, max(span.end + 0.3, span.start + 0.7))
+    counted = _spoken(face, speech)[None, :]
+    near = (face.time[None, :] >= low[:, None]) & (face.time[None, :] <= high[:, None]) & counted
+    return np.asarray((near * mouth[None, :]).sum(axis=1) / np.maximum(near.sum(axis=1), 1))
 
 
 def _best_sequence(scores: Line, *, cost: float) -> list[int]:

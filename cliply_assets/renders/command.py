@@ -12,6 +12,8 @@ from fractions import Fraction
 from itertools import groupby
 from math import ceil
 
+import msgspec
+
 from cliply_assets.renders.brand_graph import mark_inputs, outro_picture, outro_sound, with_marks
 from cliply_assets.renders.branding import NO_FILES, BrandFiles, compose_captions
 from cliply_resources.documents import CameraMove, RenderSpec
@@ -21,6 +23,7 @@ __all__ = [
     "FONTS_FOLDER",
     "RenderCommand",
     "SoundCorrection",
+    "part_of_move",
     "render_command",
     "sound_command",
     "still_graph",
@@ -152,18 +155,23 @@ def still_graph(spec: RenderSpec, frame: int) -> tuple[tuple[str, ...], str, dic
     rate = _rate(spec)
     move = next(m for m in spec.camera if m.first_frame <= frame < m.first_frame + m.frames)
     at = frame - move.first_frame
-    still = CameraMove(
-        layout=move.layout,
-        first_frame=0,
-        frames=1,
-        width=move.width,
-        height=move.height,
-        x=(move.x[at if len(move.x) > 1 else 0],) if move.x else (),
-        y=(move.y[at if len(move.y) > 1 else 0],) if move.y else (),
-    )
+    still = part_of_move(move, at, at + 1, first_frame=0)
     seek = _seek(rate, round(spec.span.start * rate) + frame, 1)
     picture, files = _picture(spec, seek, (still,))
     return _reading(spec, seek), f"{picture}[v]", files
+
+
+def part_of_move(move: CameraMove, start: int, end: int, *, first_frame: int) -> CameraMove:
+    """Frames `start` to `end` of the move, counted from its own first, now beginning at `first_frame` of the clip."""
+
+    def cut(path: tuple[int, ...]) -> tuple[int, ...]:
+        return path if len(path) < 2 else path[start:end]
+
+    replace = msgspec.structs.replace
+    made = replace(move, first_frame=first_frame, frames=end - start, x=cut(move.x), y=cut(move.y))
+    if move.panes:
+        made = replace(made, panes=tuple(replace(pane, x=cut(pane.x), y=cut(pane.y)) for pane in move.panes))
+    return made
 
 
 def _reading(spec: RenderSpec, seek: _Seek) -> tuple[str, ...]:
@@ -182,7 +190,7 @@ def _picture(spec: RenderSpec, seek: _Seek, camera: Sequence[CameraMove] | None 
         f"trim=start_frame={seek.skipped_frames}:end_frame={seek.skipped_frames + frames},setpts=N,"
         f"scale={spec.source_width}:{spec.source_height}:{_EXACT},setsar=1"
     )
-    runs = [list(group) for _, group in groupby(moves, key=lambda move: (move.layout, move.width, move.height))]
+    runs = [list(group) for _, group in groupby(moves, key=_kind)]
     files: dict[str, str] = {}
     if len(runs) == 1:
         return f"{grid},{_run(spec, runs[0], 0, files)}", files
@@ -199,23 +207,57 @@ def _picture(spec: RenderSpec, seek: _Seek, camera: Sequence[CameraMove] | None 
     return ";".join(parts), files
 
 
+def _kind(move: CameraMove) -> tuple[object, ...]:
+    """Moves of one kind share their filters; only a window that stays as large as it is can be steered."""
+    where = move.first_frame if move.panes else (move.x, move.y) if move.layout == "fit" else ()
+    return move.layout, move.width, move.height, where
+
+
 def _run(spec: RenderSpec, moves: list[CameraMove], number: int, files: dict[str, str]) -> str:
     """The filters from source frames to output frames for moves that share layout and window size."""
     first = moves[0]
     if first.layout == "fit":
-        return _fit(spec, number)
-    start_x, start_y = first.x[0], first.y[0]
-    crop = f"crop@c{number}={first.width}:{first.height}:{start_x}:{start_y}:exact=1,{_to_output(spec)}"
-    commands = "".join(_steering(moves, _rate(spec), f"crop@c{number}"))
+        return _fit(spec, first, number)
+    if first.panes:
+        return _panes(spec, first, number, files)
+    return _steered(spec, moves, str(number), files, (spec.width, spec.height))
+
+
+def _steered(spec: RenderSpec, moves: list[CameraMove], name: str, files: dict[str, str], size: tuple[int, int]) -> str:
+    """A window of the source, moved frame by frame, scaled to `size`."""
+    first = moves[0]
+    crop = f"crop@c{name}={first.width}:{first.height}:{first.x[0]}:{first.y[0]}:exact=1,{_to_output(size)}"
+    commands = "".join(_steering(moves, _rate(spec), f"crop@c{name}"))
     if not commands:
         return crop
-    name = f"camera{number}.cmd"
-    files[name] = commands
-    return f"sendcmd=f={name},{crop}"
+    files[f"camera{name}.cmd"] = commands
+    return f"sendcmd=f=camera{name}.cmd,{crop}"
 
 
-def _to_output(spec: RenderSpec) -> str:
-    return f"scale={spec.width}:{spec.height}:{_EXACT}:out_range=tv,format=yuv420p,setsar=1"
+def _panes(spec: RenderSpec, move: CameraMove, number: int, files: dict[str, str]) -> str:
+    panes = move.panes or ()
+    branches = "".join(f"[i{number}p{n}]" for n in range(len(panes)))
+    parts = [f"split={len(panes)}{branches}"]
+    for n, pane in enumerate(panes):
+        window = CameraMove(
+            layout="crop",
+            first_frame=move.first_frame,
+            frames=move.frames,
+            width=pane.width,
+            height=pane.height,
+            x=pane.x,
+            y=pane.y,
+        )
+        shown = _steered(spec, [window], f"{number}p{n}", files, (pane.wide, pane.high))
+        parts.append(f"[i{number}p{n}]{shown}[o{number}p{n}]")
+    joined = "".join(f"[o{number}p{n}]" for n in range(len(panes)))
+    places = "|".join(f"{pane.left}_{pane.top}" for pane in panes)
+    parts.append(f"{joined}xstack=inputs={len(panes)}:layout={places},format=yuv420p,setsar=1")
+    return ";".join(parts)
+
+
+def _to_output(size: tuple[int, int]) -> str:
+    return f"scale={size[0]}:{size[1]}:{_EXACT}:out_range=tv,format=yuv420p,setsar=1"
 
 
 def _steering(moves: list[CameraMove], rate: Fraction, target: str) -> Iterator[str]:
@@ -240,15 +282,17 @@ def _even(value: Fraction) -> int:
 _BLUR_DIVISOR = 10  # the blurred copy is this much smaller while it is blurred, which costs a hundredth
 
 
-def _fit(spec: RenderSpec, number: int) -> str:
-    """The whole picture on a dimmed and blurred copy of itself that fills the frame."""
-    zoom = min(Fraction(spec.width, spec.source_width), Fraction(spec.height, spec.source_height))
-    width, height = _even(spec.source_width * zoom), _even(spec.source_height * zoom)
+def _fit(spec: RenderSpec, move: CameraMove, number: int) -> str:
+    """The whole picture, or the move's window of it, on a dimmed and blurred copy of itself that fills the frame."""
+    whole_width, whole_height = (move.width, move.height) if move.width else (spec.source_width, spec.source_height)
+    window = f"crop@w{number}={whole_width}:{whole_height}:{move.x[0]}:{move.y[0]}:exact=1," if move.width else ""
+    zoom = min(Fraction(spec.width, whole_width), Fraction(spec.height, whole_height))
+    width, height = _even(whole_width * zoom), _even(whole_height * zoom)
     if width >= spec.width - 2 and height >= spec.height - 2:
-        return _to_output(spec)
-    cover = max(Fraction(spec.width, spec.source_width), Fraction(spec.height, spec.source_height))
-    cut_width = min(spec.source_width, ceil(spec.width / cover))
-    cut_height = min(spec.source_height, ceil(spec.height / cover))
+        return window + _to_output((spec.width, spec.height))
+    cover = max(Fraction(spec.width, whole_width), Fraction(spec.height, whole_height))
+    cut_width = min(whole_width, ceil(spec.width / cover))
+    cut_height = min(whole_height, ceil(spec.height / cover))
     small = (_even(Fraction(spec.width, _BLUR_DIVISOR)), _even(Fraction(spec.height, _BLUR_DIVISOR)))
     background = (
         f"crop@b{number}={cut_width}:{cut_height},scale={small[0]}:{small[1]}:{_EXACT}:out_range=tv,format=yuv420p,"
@@ -258,7 +302,7 @@ def _fit(spec: RenderSpec, number: int) -> str:
     foreground = f"scale={width}:{height}:{_EXACT}:out_range=tv,format=yuv420p,setsar=1"
     x, y = (spec.width - width) // 4 * 2, (spec.height - height) // 4 * 2
     return (
-        f"split[f{number}][g{number}];[g{number}]{background}[b{number}];[f{number}]{foreground}[t{number}];"
+        f"{window}split[f{number}][g{number}];[g{number}]{background}[b{number}];[f{number}]{foreground}[t{number}];"
         f"[b{number}][t{number}]overlay={x}:{y}:format=yuv420"
     )
 

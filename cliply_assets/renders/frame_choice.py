@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from cv2 import CascadeClassifier
 
-__all__ = ["FrameFacts", "Region", "best_frame", "look_at_frames"]
+__all__ = ["FrameFacts", "Region", "best_frame", "face_cascade", "look_at_frames"]
 
 _LOOKED_AT = 40  # frames at most; a face search costs about 10 ms each
 _WIDTH = 360  # pixels of the pictures that are looked at
@@ -117,7 +117,8 @@ def _thinned(container: "InputContainer", spec: RenderSpec) -> Iterator[tuple[in
 
 
 @lru_cache(maxsize=2)
-def _cascade(name: str) -> "CascadeClassifier":
+def face_cascade(name: str) -> "CascadeClassifier":
+    """One of the cascades that come with OpenCV."""
     import cv2
 
     return cv2.CascadeClassifier(str(Path(cv2.__file__).parent / "data" / name))
@@ -126,11 +127,13 @@ def _cascade(name: str) -> "CascadeClassifier":
 def _face(upper: NDArray[np.uint8], height: int) -> tuple[Region | None, int]:
     """The largest face that shows eyes (a false one seldom does), and how many."""
     smallest = max(24, height // 14)
-    faces = _cascade("haarcascade_frontalface_alt2.xml").detectMultiScale(upper, 1.15, 5, minSize=(smallest, smallest))
+    faces = face_cascade("haarcascade_frontalface_alt2.xml").detectMultiScale(
+        upper, 1.15, 5, minSize=(smallest, smallest)
+    )
     best: tuple[int, int, tuple[int, int, int, int]] | None = None
     for x, y, w, h in faces:
         inside = upper[y : y + h * 2 // 3, x : x + w]
-        eyes = len(_cascade("haarcascade_eye.xml").detectMultiScale(inside, 1.1, 4, minSize=(w // 9, h // 9)))
+        eyes = len(face_cascade("haarcascade_eye.xml").detectMultiScale(inside, 1.1, 4, minSize=(w // 9, h // 9)))
         rank = (min(eyes, 2), int(w))
         if best is None or rank > best[:2]:
             best = (*rank, (int(x), int(y), int(w), int(h)))

@@ -8,8 +8,9 @@ import polars as pl
 from msgspec import UNSET, UnsetType
 
 from cliply_assets.renders.branding import BrandFiles
-from cliply_assets.renders.camera import plan_camera
 from cliply_assets.renders.edit_lists import write_edl, write_fcpxml, write_premiere_xml
+from cliply_assets.renders.layouts import plan_layouts
+from cliply_assets.renders.picture_samples import sample_picture
 from cliply_assets.renders.provenance import describe, encode_provenance
 from cliply_assets.renders.quality import ClipQuality, inspect_clip, problems
 from cliply_assets.renders.render import RenderedClip, render_clip
@@ -70,14 +71,17 @@ def plan_render(
     """The spec of one version: where the camera looks, what is captioned, and how loud it must be made."""
     media = material.source.media
     grid = clip_grid(candidate.start, candidate.end, media=media)
-    camera = plan_camera(
+    size = (media.video.width, media.video.height)
+    camera = plan_layouts(
         material.faces,
         material.scenes,
         grid.span,
-        source_size=(media.video.width, media.video.height),
+        source_size=size,
         aspect_size=ASPECTS[settings.aspect],
         frame_rate=grid.frame_rate,
         frames=grid.frames,
+        layout=settings.layout or "auto",
+        samples=sample_picture(material.path, grid.span, source_size=size, deadline_seconds=deadline_seconds),
         speech=[Span(segment.start, segment.end) for segment in material.transcript.segments],
     )
     level = None

@@ -145,7 +145,14 @@ class ClipRecords:
             return row
 
     def begin_render(
-        self, clip: UUID, *, aspect: str, style: str, spec_digest: str, brand: BrandKit | None = None
+        self,
+        clip: UUID,
+        *,
+        aspect: str,
+        style: str,
+        spec_digest: str,
+        brand: BrandKit | None = None,
+        options: Mapping[str, object] | None = None,
     ) -> RenderVersion:
         """The version with exactly this spec: a ready one as it is, otherwise a new or unfinished one to be made."""
         same_spec = (
@@ -170,6 +177,7 @@ class ClipRecords:
                     spec_digest=spec_digest,
                     state="running",
                     brand=msgspec.to_builtins(brand) if brand is not None else None,
+                    options=dict(options or {}),
                 )
                 session.add(row)
             elif row.state != "ready":

@@ -62,7 +62,7 @@ def _render(step: StepWork, database: Database, wish: WishFacts) -> StepResult:
     transcript = step.document("transcript", "transcript.json", Transcript)
     candidate = wish.candidate
     candidate = msgspec.structs.replace(candidate, text=said_in(transcript, candidate.start, candidate.end))
-    wanted = {"style": wish.style} if wish.brand is None else {"style": wish.style, "brand": wish.brand}
+    wanted = {"style": wish.style, **wish.options} | ({} if wish.brand is None else {"brand": wish.brand})
     settings = [msgspec.convert({"aspect": aspect, **wanted}, ClipSettings) for aspect in dict.fromkeys(wish.aspects)]
     return make_versions(step, ClipRecords(database, step.workspace_id), wish.clip_id, candidate, settings)
 

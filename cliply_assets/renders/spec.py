@@ -39,7 +39,7 @@ from cliply_resources.documents import (
     Word,
 )
 from cliply_resources.documents.brands import CaptionChanges
-from cliply_resources.documents.clips import ASPECTS
+from cliply_resources.documents.clips import ASPECTS, CameraPane
 from cliply_resources.errors import StepFailed
 
 __all__ = [
@@ -249,16 +249,34 @@ def check_spec(spec: RenderSpec) -> None:
 def _move_problem(move: CameraMove, at: int, spec: RenderSpec) -> str:
     if move.first_frame != at or move.frames < 1:
         return f"it covers {move.frames} frames from {move.first_frame}, where frame {at} is next"
-    if move.layout == "fit":
+    if move.layout == "panes":
+        return _panes_problem(move, spec)
+    if move.layout == "fit" and not move.width:
         return ""
+    return _window_problem(move, move.frames, spec)
+
+
+def _panes_problem(move: CameraMove, spec: RenderSpec) -> str:
+    for pane in move.panes or ():
+        if problem := _window_problem(pane, move.frames, spec):
+            return problem
+    covered = sum(pane.wide * pane.high for pane in move.panes or ())
+    inside = all(
+        min(pane.left, pane.top) >= 0 and pane.left + pane.wide <= spec.width and pane.top + pane.high <= spec.height
+        for pane in move.panes or ()
+    )
+    return "" if inside and covered == spec.width * spec.height else "its panels do not fill the frame"
+
+
+def _window_problem(move: CameraMove | CameraPane, frames: int, spec: RenderSpec) -> str:
     if move.width < 2 or move.height < 2:
         return f"its window is {move.width} × {move.height} pixels"
     for name, path, window, whole in (
         ("left", move.x, move.width, spec.source_width),
         ("top", move.y, move.height, spec.source_height),
     ):
-        if len(path) not in {1, move.frames}:
-            return f"it has {len(path)} {name} edges for {move.frames} frames"
+        if len(path) not in {1, frames}:
+            return f"it has {len(path)} {name} edges for {frames} frames"
         if min(path) < 0 or max(path) + window > whole:
             return f"its window leaves the picture, which is {spec.source_width} × {spec.source_height} pixels"
     return ""

@@ -83,7 +83,12 @@ def _make(order: _Order, settings: ClipSettings, progress: Progress) -> _Made:
     spec = plan_render(order.material, order.candidate, settings, deadline_seconds=step.seconds_left)
     digest = spec_digest(spec)
     made = records.begin_render(
-        identity, aspect=aspect, style=settings.style, spec_digest=digest, brand=settings.brand or None
+        identity,
+        aspect=aspect,
+        style=settings.style,
+        spec_digest=digest,
+        brand=settings.brand or None,
+        options=settings.chosen,
     )
     ready = _ready(step.storage, made, records, identity, spec_digest=digest)
     if ready is not None:

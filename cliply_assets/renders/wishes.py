@@ -44,6 +44,8 @@ class WishFacts:
     aspects: tuple[str, ...]
     style: str
     candidate: Candidate
+    options: Mapping[str, Any]
+    """What else was chosen, as a document of `ClipOptions`."""
     brand: Mapping[str, Any] | None
     """The brand kit as it was when somebody asked, as a document."""
 
@@ -117,6 +119,7 @@ class WishRecords:
                 aspects=tuple(row.aspects),
                 style=row.style,
                 candidate=as_candidate(clip, Span(row.start_s, row.end_s)),
+                options=row.options,
                 brand=row.brand,
             )
 

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import UNSET
 
 from cliply_resources.documents import UploadSettings
+from cliply_resources.documents.clips import OPTION_NAMES
 
 __all__ = ["STEPS", "StepRules", "input_digest"]
 
@@ -78,14 +79,14 @@ STEPS: Mapping[str, StepRules] = _by_name(
         max_attempts=3,
         backoff_seconds=10.0,
         deadline_seconds=180.0,
-        settings=("clips", "min_seconds", "max_seconds", "language", "profile", "topic", "exclude"),
+        settings=("clips", "min_seconds", "max_seconds", "language", "profile", "topic", "exclude", "audience"),
     ),
     StepRules(
         name="renders",
         label="Rendering",
         after=("source_video", "transcript", "scenes", "face_tracks", "clip_candidates"),
         deadline_seconds=300.0,
-        settings=("aspects", "style", "brand"),
+        settings=("aspects", "style", "brand", *OPTION_NAMES),
     ),
     StepRules(
         name="frame_index",

@@ -246,6 +246,8 @@ class Render(Base):
     ended_at: Mapped[datetime | None]
     brand: Mapped[Document | None] = mapped_column(JSONB(none_as_null=True))
     """The brand kit it was made with, as it was then."""
+    options: Mapped[Document] = mapped_column(server_default="{}")
+    """What else was chosen for it: layout and the like."""
 
 
 class EventHead(Base):

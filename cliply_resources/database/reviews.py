@@ -72,5 +72,7 @@ class RenderWish(Base):
     asked_by: Mapped[UUID | None]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     ended_at: Mapped[datetime | None]
+    options: Mapped[Document] = mapped_column(server_default="{}")
+    """What it is to be made with beside its style and brand."""
     brand: Mapped[Document | None] = mapped_column(JSONB(none_as_null=True))
     """The brand kit it is to be made with, as it was when somebody asked; nothing: with none."""

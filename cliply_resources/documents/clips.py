@@ -1,6 +1,6 @@
 """What a user asks of an upload, and what fully determines one rendered file."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -12,10 +12,15 @@ from cliply_resources.documents.transcript import Word
 __all__ = [
     "ASPECTS",
     "CAPTION_STYLES",
+    "LAYOUTS",
+    "OPTION_NAMES",
     "PROFILES",
     "CameraMove",
+    "CameraPane",
     "CaptionPlan",
+    "ClipOptions",
     "ClipSettings",
+    "Layout",
     "Loudness",
     "RenderSpec",
     "UploadSettings",
@@ -24,6 +29,7 @@ __all__ = [
 Aspect = Literal["9:16", "1:1", "4:5", "16:9"]
 Profile = Literal["talk", "podcast", "interview", "gaming", "event", "music", "picture"]
 CaptionStyle = Literal["highlight_word", "karaoke", "pop_in", "typewriter", "bounce", "none"]
+Layout = Literal["auto", "speaker", "panels", "screen", "fit"]
 
 ASPECTS: dict[str, tuple[int, int]] = {
     "9:16": (1080, 1920),
@@ -38,8 +44,26 @@ PROFILES = ("talk", "podcast", "interview", "gaming", "event", "music", "picture
 
 CAPTION_STYLES = ("highlight_word", "karaoke", "pop_in", "typewriter", "bounce", "none")
 
+LAYOUTS = ("auto", "speaker", "panels", "screen", "fit")
+"""How a shot may be framed: chosen shot by shot, who speaks, everybody in a panel, the screen above the camera, the whole picture."""
 
-class UploadSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+
+class ClipOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may be chosen about a clip's making. What is absent is left to Cliply, and has no part in any digest."""
+
+    layout: Layout | UnsetType = UNSET
+    """Absent: `auto`."""
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """The options that were named, as a document."""
+        return {name: value for name in OPTION_NAMES if (value := getattr(self, name)) is not UNSET}
+
+
+OPTION_NAMES = ClipOptions.__struct_fields__
+
+
+class UploadSettings(ClipOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How one upload is to be processed. Two uploads with equal settings and equal bytes are the same work."""
 
     clips: int = 5
@@ -62,7 +86,7 @@ class UploadSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """The kit as it was when the upload was asked for. Absent where there is none, so that such settings keep their digest."""
 
 
-class ClipSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ClipSettings(ClipOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How one version of a clip is to look."""
 
     aspect: Aspect = "9:16"
@@ -70,20 +94,36 @@ class ClipSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     brand: BrandKit | UnsetType = UNSET
 
 
+class CameraPane(msgspec.Struct, frozen=True, kw_only=True):
+    """A window over the source (`width`, `height`, `x`, `y` as in `CameraMove`) and where it is shown, in output pixels."""
+
+    left: int
+    top: int
+    wide: int
+    high: int
+    width: int
+    height: int
+    x: tuple[int, ...]
+    y: tuple[int, ...]
+
+
 class CameraMove(msgspec.Struct, frozen=True, kw_only=True):
     """How the camera frames one stretch of a clip; stretches follow each other without gaps and change at cuts only.
 
     `crop`: the source is cut to a `width` × `height` window whose left and top edges are `x` and `y` (source pixels,
-    one number an output frame, or a single number where the camera rests). `fit`: the whole picture, with blurred sides.
+    one number an output frame, or a single number where the camera rests). `fit`: the whole picture, or where there is
+    one the resting window, with blurred sides. `panes`: several windows that fill the frame together.
     """
 
-    layout: Literal["crop", "fit"]
+    layout: Literal["crop", "fit", "panes"]
     first_frame: int
     frames: int
     width: int = 0
     height: int = 0
     x: tuple[int, ...] = ()
     y: tuple[int, ...] = ()
+    panes: tuple[CameraPane, ...] | UnsetType = UNSET
+    """Absent from a move without any, so that such a spec keeps its digest."""
 
 
 class CaptionPlan(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,9 +17,10 @@ from truth import FPS, Box, FilmTruth, Sound
 
 from cliply_assets.renders.caption_layout import lay_out
 from cliply_assets.renders.styles import load_style, shape_of
-from cliply_resources.documents import RenderSpec, Span
+from cliply_resources.documents import CameraMove, RenderSpec, Span
+from cliply_resources.documents.clips import CameraPane
 
-__all__ = ["measure_clip"]
+__all__ = ["measure_clip", "measure_framing"]
 
 _INSIDE = 0.95  # share of a face that must be in the picture
 _STILL = 0.002  # of the crop's width a frame, below which the camera rests
@@ -39,8 +40,14 @@ def measure_clip(clip: dict[str, Any], folder: Path, film: Path, truth: FilmTrut
         "start": clip["start"],
         "end": clip["end"],
         "title": clip["title"],
-        **_framing(spec, truth, sound),
-        **_camera(spec),
+        **measure_framing(
+            spec.camera,
+            (spec.source_width, spec.source_height),
+            spec.span,
+            float(Fraction(spec.frame_rate)),
+            truth,
+            sound,
+        ),
         **_captions(spec, sound),
         **_boundaries(spec.span, sound),
         "loudness_lufs": quality["integrated_lufs"],
@@ -62,39 +69,51 @@ def _seconds(spans: Sequence[dict[str, float]]) -> float:
     return round(sum(span["end"] - span["start"] for span in spans), 3)
 
 
-def _crops(spec: RenderSpec) -> Iterator[tuple[str, Box]]:
-    """Layout and visible part of the source in every output frame, in fractions."""
-    for move in spec.camera:
+def measure_framing(
+    camera: Sequence[CameraMove], size: tuple[int, int], span: Span, rate: float, truth: FilmTruth, sound: Sound
+) -> dict[str, Any]:
+    """The figures of a planned camera alone."""
+    return {**_framing(camera, size, span, rate, truth, sound), **_camera(camera, rate)}
+
+
+def _views(camera: Sequence[CameraMove], size: tuple[int, int]) -> Iterator[tuple[str, list[Box]]]:
+    """Layout and visible parts of the source in every output frame, in fractions."""
+    width, height = size
+
+    def box(window: CameraMove | CameraPane, frame: int) -> Box:
+        x = window.x[frame] if len(window.x) > 1 else window.x[0]
+        y = window.y[frame] if len(window.y) > 1 else window.y[0]
+        return x / width, y / height, window.width / width, window.height / height
+
+    for move in camera:
         for frame in range(move.frames):
-            if move.layout != "crop":
-                yield move.layout, (0.0, 0.0, 1.0, 1.0)
-                continue
-            x = move.x[frame] if len(move.x) > 1 else move.x[0]
-            y = move.y[frame] if len(move.y) > 1 else move.y[0]
-            width, height = spec.source_width, spec.source_height
-            yield move.layout, (x / width, y / height, move.width / width, move.height / height)
+            if move.panes:
+                yield move.layout, [box(pane, frame) for pane in move.panes]
+            else:
+                yield move.layout, [box(move, frame) if move.width else (0.0, 0.0, 1.0, 1.0)]
 
 
-def _framing(spec: RenderSpec, truth: FilmTruth, sound: Sound) -> dict[str, Any]:
+def _framing(
+    camera: Sequence[CameraMove], size: tuple[int, int], span: Span, rate: float, truth: FilmTruth, sound: Sound
+) -> dict[str, Any]:
     """Over the frames in which somebody who can be seen is speaking: how often the speaker's face is in the picture, and
-    how often alone at the picture's full height; over those with any face: how often none is in it."""
-    rate = float(Fraction(spec.frame_rate))
+    how often in a crop or panel of its own; over those with any face: how often none is in it."""
     spoken = inside = cropped = faces = empty = 0
     layouts: dict[str, int] = {}
-    for frame, (layout, crop) in enumerate(_crops(spec)):
-        time = spec.span.start + (frame + 0.5) / rate
+    for frame, (layout, parts) in enumerate(_views(camera, size)):
+        time = span.start + (frame + 0.5) / rate
         at = min(int(time * FPS), truth.frames - 1)
         seen = {who: box for who, boxes in truth.faces.items() if (box := boxes[at]) is not None}
         layouts[layout] = layouts.get(layout, 0) + 1
         if seen:
             faces += 1
-            empty += not any(_share(box, crop) >= _INSIDE for box in seen.values())
+            empty += not any(_share(box, part) >= _INSIDE for box in seen.values() for part in parts)
         speaker = sound.speaker_at(time)
         if speaker in seen:
             spoken += 1
-            hit = _share(seen[speaker], crop) >= _INSIDE
+            hit = any(_share(seen[speaker], part) >= _INSIDE for part in parts)
             inside += hit
-            cropped += hit and layout == "crop"
+            cropped += hit and layout != "fit"
     frames = sum(layouts.values()) or 1
     return {
         "active_speaker_inside": round(inside / spoken, 4) if spoken else None,
@@ -111,12 +130,11 @@ def _share(box: Box, crop: Box) -> float:
     return max(0.0, width) * max(0.0, height) / (box[2] * box[3])
 
 
-def _camera(spec: RenderSpec) -> dict[str, Any]:
+def _camera(camera: Sequence[CameraMove], rate: float) -> dict[str, Any]:
     """Reversals of direction a second, and way in crop widths a second; jumps at cuts are not camera movement."""
-    rate = float(Fraction(spec.frame_rate))
     reversals, way, jumps = 0, 0.0, 0
     last: float | None = None
-    for move in spec.camera:
+    for move in camera:
         if move.layout != "crop":
             last = None
             continue
@@ -131,7 +149,7 @@ def _camera(spec: RenderSpec) -> dict[str, Any]:
         way += float(np.abs(steps).sum())
         moving = np.sign(steps[np.abs(steps) > _STILL])
         reversals += int((np.diff(moving) != 0).sum())
-    seconds = spec.frames / rate
+    seconds = sum(move.frames for move in camera) / rate
     return {
         "camera_reversals_per_s": round(reversals / seconds, 3),
         "camera_travel_per_s": round(way / seconds, 3),
