@@ -22,6 +22,15 @@ from schedules.alerts import alerts_every_minute, tell_alerts
 from schedules.daily_look import daily_look, daily_look_daily, storage_tally, tool_health
 from schedules.orphans import orphans, orphans_nightly
 from schedules.purge_runs import purge_runs, purge_runs_daily
+from schedules.read_accounts import (
+    import_posts,
+    import_posts_often,
+    measure_posts,
+    measure_posts_often,
+    post_metrics,
+    post_metrics_daily,
+    tabulate_metrics,
+)
 from schedules.refresh_sign_ins import refresh_sign_ins, refresh_sign_ins_often
 from schedules.retention import retention, retention_hourly
 from schedules.stuck_steps import stuck_steps, stuck_steps_often
@@ -77,6 +86,7 @@ defs = dg.Definitions(
         renders,
         frame_index,
         published_posts,
+        post_metrics,
         storage_tally,
         tool_health,
     ],
@@ -94,6 +104,9 @@ defs = dg.Definitions(
         tell_alerts,
         publish,
         refresh_sign_ins,
+        measure_posts,
+        import_posts,
+        tabulate_metrics,
     ],
     sensors=[new_uploads, render_wishes, control, run_outcomes, due_posts, *_cluster_sensors()],
     schedules=[
@@ -105,6 +118,9 @@ defs = dg.Definitions(
         daily_look_daily,
         alerts_every_minute,
         refresh_sign_ins_often,
+        measure_posts_often,
+        import_posts_often,
+        post_metrics_daily,
     ],
     resources={"pipeline": Pipeline()},
     executor=_executor(),

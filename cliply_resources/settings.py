@@ -42,6 +42,12 @@ class Settings(PlatformSettings):
     """A publisher that hangs in one call for so long has lost its post to the next one; longer than any call may take."""
     publish_takeover_seconds: float = Field(default=5.0, gt=0)
     """A post whose publisher has died is taken over within so long."""
+    reading_calls_per_day: dict[str, int] = Field(default_factory=dict)
+    """`{"x": 500}`: how often all accounts together ask a platform for numbers and earlier posts in a day; the rest as built in."""
+    metric_detail_days: int = Field(default=60, ge=1)
+    """Afterwards one snapshot a day is kept of a post's numbers."""
+    keep_metric_days: int = Field(default=800, ge=1)
+    """Of snapshots; over two years, so that the same month of last year can be compared."""
 
     max_duration_seconds: float = 4 * 3600
     max_width: int = 4096
@@ -82,6 +88,9 @@ class Settings(PlatformSettings):
     """Networks of your own (`10.1.2.0/24`) that a download may connect to; all others that are not public are refused."""
     url_proxy: str | None = None
     """`http://host:port` that downloads go through; proxy variables of the environment are ignored."""
+    url_viewers: bool = False
+    """Whether comments that name a moment and the chat of a past stream are fetched with a video, for choosing moments by them;
+    takes up to five minutes more. Names are not kept."""
 
     transcript_engines: tuple[str, ...] = ("whisperx", "faster-whisper", "deepgram", "pocketsphinx")
     """Tried in this order; one that is not installed or not configured is passed over, and said so."""

@@ -1,6 +1,7 @@
 """Names of stored objects: the workspace first, ids only, never a user's text."""
 
 import re
+from datetime import date
 from uuid import UUID
 
 from cliply_resources.errors import CallerError
@@ -12,6 +13,7 @@ __all__ = [
     "check_prefix",
     "clip_key",
     "incoming_key",
+    "metrics_key",
     "source_key",
     "workspace_prefix",
 ]
@@ -58,6 +60,11 @@ def clip_key(workspace: UUID | str, clip: UUID | str, version: int, name: str) -
 def brand_key(workspace: UUID | str, kit: UUID | str, name: str) -> str:
     """Where a file of a brand kit lies; `name` is its sha256 and suffix, or that of what a signed link puts there first."""
     return check_key(f"{_workspace(workspace)}/brands/{_id(kit)}/{name}")
+
+
+def metrics_key(workspace: UUID | str, day: date) -> str:
+    """Where the table of one day's snapshots of posts lies."""
+    return check_key(f"{_workspace(workspace)}/metrics/{day.isoformat()}.parquet")
 
 
 def workspace_prefix(workspace: UUID | str) -> str:
