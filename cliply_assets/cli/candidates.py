@@ -14,13 +14,14 @@ from cliply_assets.highlights.llm_ranking import FOR_THE_MODEL, rank_in_two_pass
 from cliply_assets.transcript.cues import parse_time
 from cliply_assets.transcript.plain_text import read_plain_text
 from cliply_assets.transcript.subtitles import MAX_CHARACTERS, read_transcript
-from cliply_resources.documents import Candidates, Scenes, Span, Transcript, UploadSettings
+from cliply_resources.documents import Audience, Candidates, Scenes, Span, Transcript, UploadSettings
 from cliply_resources.errors import CallerError, MediaError
 from cliply_resources.language import open_language_model
+from cliply_resources.media_tools.audience import MAX_AUDIENCE_BYTES, merge_audience, read_audience
 from cliply_resources.settings import Settings
 from cliply_resources.uploads import check_settings
 
-__all__ = ["Found", "find_candidates", "print_candidates", "read_any_transcript", "read_ranges"]
+__all__ = ["Found", "find_candidates", "print_candidates", "read_any_transcript", "read_ranges", "read_viewers"]
 
 _AFTER_LAST_WORD = 1.0  # s; a film goes on a little after its last word
 _MODEL_SECONDS = 60.0
@@ -36,14 +37,16 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     result: Candidates
 
 
-def print_candidates(settings: Settings, path: Path, wanted: UploadSettings, *, as_json: bool) -> None:
+def print_candidates(
+    settings: Settings, path: Path, wanted: UploadSettings, *, as_json: bool, viewers: Sequence[Path] = ()
+) -> None:
     """Chooses and prints, best first.
 
     Raises:
         CallerError: the file is no transcript, or the wishes contradict each other.
     """
     check_settings(wanted)
-    found = find_candidates(read_any_transcript(path), wanted, settings, name=path.name)
+    found = find_candidates(read_any_transcript(path), wanted, settings, name=path.name, audience=read_viewers(viewers))
     if as_json:
         print(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
         return
@@ -53,7 +56,9 @@ def print_candidates(settings: Settings, path: Path, wanted: UploadSettings, *, 
         Console().print(_table(found.result))
 
 
-def find_candidates(transcript: Transcript, wanted: UploadSettings, settings: Settings, *, name: str) -> Found:
+def find_candidates(
+    transcript: Transcript, wanted: UploadSettings, settings: Settings, *, name: str, audience: Audience | None = None
+) -> Found:
     """What an upload with this transcript, without sound and picture, would be given."""
     duration = max((segment.end for segment in transcript.segments), default=0.0) + _AFTER_LAST_WORD
     if wanted.language is not None:
@@ -70,6 +75,7 @@ def find_candidates(transcript: Transcript, wanted: UploadSettings, settings: Se
         duration=duration,
         settings=wanted,
         origin=None,
+        audience=audience,
         near_misses=near_misses,
     )
     if model is not None and chosen.candidates:
@@ -105,6 +111,24 @@ def read_any_transcript(path: Path) -> Transcript:
     if start.startswith(("{", "WEBVTT", "[Script Info]")) or "-->" in text or "\0" in text:
         return read_transcript(text, name=path.name)
     return read_plain_text(text, name=path.name)
+
+
+def read_viewers(paths: Sequence[Path]) -> Audience | None:
+    """What is known of the viewers from all files together; `None` without any.
+
+    Raises:
+        CallerError: one cannot be read.
+        MediaError: one is too large, or no document about viewers.
+    """
+    parts = []
+    for path in paths:
+        try:
+            if path.stat().st_size > MAX_AUDIENCE_BYTES:
+                raise MediaError(f"{path.name} is larger than {MAX_AUDIENCE_BYTES // 1024**2} MB; give a part of it.")
+            parts.append(read_audience(path.read_bytes(), name=path.name))
+        except OSError as error:
+            raise CallerError(f"{path} cannot be read ({error.strerror}); name a file with --audience.") from error
+    return merge_audience(parts) if parts else None
 
 
 def read_ranges(texts: Sequence[str]) -> tuple[Span, ...]:

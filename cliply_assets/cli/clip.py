@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from cliply_assets.cli.brand import brand_brought
+from cliply_assets.cli.candidates import read_viewers
 from cliply_assets.cli.exits import Exit, exit_of_failure
 from cliply_assets.cli.progress import show_progress
 from cliply_assets.cli.quiet import quiet
@@ -23,7 +24,7 @@ from cliply_assets.instance.fork_server import start_fork_server
 from cliply_assets.instance.home import prepare_dagster_home
 from cliply_assets.transcript.subtitles import read_transcript
 from cliply_resources.database import Database
-from cliply_resources.documents import UploadSettings
+from cliply_resources.documents import Audience, UploadSettings
 from cliply_resources.errors import CallerError, MediaError
 from cliply_resources.media_tools.ffmpeg import ffmpeg_version
 from cliply_resources.settings import Settings
@@ -50,6 +51,8 @@ class Request:
     source: str
     settings: UploadSettings
     transcript: Path | None
+    viewers: tuple[Path, ...] = ()
+    """Files that tell what viewers wrote and replayed."""
     brand: Path | None = None
     style_given: bool = False
     """Whether the caption style was named, and is not the brand's to choose."""
@@ -79,6 +82,7 @@ def _make_clips(request: Request, settings: Settings, console: Console) -> Exit:
     ffmpeg_version()
     source = inspect_source(request.source, settings, console)
     brought = _read_brought(request.transcript) if request.transcript is not None else None
+    viewers = read_viewers(request.viewers)
     folder = (
         request.out or _default_folder(source.path.stem if isinstance(source, FileSource) else "clips")
     ).absolute()
@@ -94,6 +98,8 @@ def _make_clips(request: Request, settings: Settings, console: Console) -> Exit:
         wanted = request.settings
         if brought is not None:
             wanted = msgspec.structs.replace(wanted, transcript=_store_brought(brought, storage, workspace_id))
+        if viewers is not None:
+            wanted = msgspec.structs.replace(wanted, audience=_store_viewers(viewers, storage, workspace_id))
         if brand is not None:
             wanted = msgspec.structs.replace(wanted, brand=brand.store(storage, workspace_id))
             if brand.style is not None and not request.style_given:
@@ -171,8 +177,12 @@ def _read_brought(path: Path) -> bytes:
     return msgspec.json.encode(read_transcript(text, name=path.name))
 
 
-def _store_brought(document: bytes, storage: Storage, workspace_id: UUID) -> str:
-    key = analysis_key(workspace_id, hashlib.sha256(document).hexdigest(), "transcript.json")
+def _store_viewers(viewers: Audience, storage: Storage, workspace_id: UUID) -> str:
+    return _store_brought(msgspec.json.encode(viewers), storage, workspace_id, name="audience.json")
+
+
+def _store_brought(document: bytes, storage: Storage, workspace_id: UUID, *, name: str = "transcript.json") -> str:
+    key = analysis_key(workspace_id, hashlib.sha256(document).hexdigest(), name)
     if not storage.exists(key):
         storage.put_bytes(key, document)
     return key

@@ -38,6 +38,12 @@ Exclude = Annotated[
 Kind = Annotated[
     str | None, typer.Option("--profile", help=f"{', '.join(PROFILES)}; told from the signals when left away.")
 ]
+Viewers = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="What viewers did: yt-dlp's .info.json (comments, most replayed, chapters) or .live_chat.json; repeat for several."
+    ),
+]
 
 
 def main() -> None:
@@ -127,6 +133,7 @@ def clip(  # noqa: PLR0913, PLR0917 - a command line has as many options as its 
     topic: Topic = None,
     exclude: Exclude = None,
     profile: Kind = None,
+    audience: Viewers = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the clips; default: NAME-clips here.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -151,6 +158,7 @@ def clip(  # noqa: PLR0913, PLR0917 - a command line has as many options as its 
         source=source,
         settings=wanted,
         transcript=transcript,
+        viewers=tuple(audience or ()),
         brand=brand,
         style_given=style is not None,
         out=out,
@@ -168,6 +176,7 @@ def candidates(  # noqa: PLR0913, PLR0917 - a command line has as many options a
     topic: Topic = None,
     exclude: Exclude = None,
     profile: Kind = None,
+    audience: Viewers = None,
     language: Annotated[str | None, typer.Option(help="Spoken language, such as en.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -177,7 +186,7 @@ def candidates(  # noqa: PLR0913, PLR0917 - a command line has as many options a
     wanted = UploadSettings(
         clips=clips, min_seconds=shortest, max_seconds=longest, language=language, **_wishes(topic, exclude, profile)
     )
-    print_candidates(get_settings(), transcript, wanted, as_json=as_json)
+    print_candidates(get_settings(), transcript, wanted, as_json=as_json, viewers=audience or ())
 
 
 @app.command()

@@ -2,7 +2,9 @@
 
 from uuid import UUID
 
+import msgspec
 import polars as pl
+from msgspec import UNSET
 
 from cliply_assets.highlights.chart import signals_chart
 from cliply_assets.highlights.choose import choose_candidates
@@ -11,7 +13,7 @@ from cliply_assets.pipeline import upload_asset
 from cliply_assets.steps.records import UploadFacts
 from cliply_assets.steps.rules import STEPS
 from cliply_assets.steps.work import Check, StepResult, StepWork
-from cliply_resources.documents import Candidates, Scenes, SourceVideo, Transcript
+from cliply_resources.documents import Audience, Candidates, Scenes, SourceVideo, Transcript
 from cliply_resources.errors import NotFound
 from cliply_resources.language import Remembered, open_language_model
 from cliply_resources.settings import get_settings
@@ -59,6 +61,7 @@ def clip_candidates(work: StepWork) -> StepResult:
         duration=source.media.duration,
         settings=work.settings,
         origin=source.origin,
+        audience=_brought(work),
         near_misses=3 if model is None else work.settings.clips + FOR_THE_MODEL,
     )
     if model is not None and chosen.candidates:
@@ -87,6 +90,12 @@ def clip_candidates(work: StepWork) -> StepResult:
         },
         checks=_checks(chosen, transcript, source.media.duration),
     )
+
+
+def _brought(work: StepWork) -> Audience | None:
+    if work.settings.audience is UNSET:
+        return None
+    return msgspec.json.decode(work.storage.get_bytes(work.settings.audience), type=Audience)
 
 
 def _cost(chosen: Candidates) -> dict[str, str | int]:

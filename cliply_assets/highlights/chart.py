@@ -37,6 +37,8 @@ _COLOURS = {
     "motion": "#0d9488",
     "faces": "#b45309",
     "replayed": "#dc2626",
+    "comments": "#ea580c",
+    "chat": "#c026d3",
     "score": "#111827",
 }
 _NAMES = {"text": "words", "pitch_range": "pitch range", "replayed": "most replayed", "score": "together"}

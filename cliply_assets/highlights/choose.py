@@ -14,10 +14,10 @@ from cliply_assets.highlights.profiles import SIGNAL_WEIGHTS, SUBSCORE_WEIGHTS, 
 from cliply_assets.highlights.ranking import Ranked, choose, rank
 from cliply_assets.highlights.sentences import split_sentences
 from cliply_assets.highlights.text_signals import read_sentences
-from cliply_assets.highlights.timeline import build_timeline
+from cliply_assets.highlights.timeline import NOBODY, build_timeline
 from cliply_assets.highlights.titles import word_clip
 from cliply_assets.highlights.wishes import ABOUT
-from cliply_resources.documents import Candidate, Candidates, Origin, Scenes, Transcript, UploadSettings
+from cliply_resources.documents import Audience, Candidate, Candidates, Origin, Scenes, Transcript, UploadSettings
 
 if TYPE_CHECKING:
     import polars as pl
@@ -40,6 +40,7 @@ def choose_candidates(  # noqa: PLR0913 - a choice is made from everything that 
     duration: float,
     settings: UploadSettings,
     origin: Origin | None,
+    audience: Audience | None = None,
     near_misses: int = 3,
 ) -> tuple[Candidates, "pl.DataFrame"]:
     """At most `settings.clips` moments, best first, and the signals they were chosen by (`time`, one column each, `score`).
@@ -47,24 +48,27 @@ def choose_candidates(  # noqa: PLR0913 - a choice is made from everything that 
     Beside them stand at most `near_misses` that fell short.
 
     `audio` is the table of `measure_audio`, `motion` has `time` and `motion`, `faces` the columns of `faces.parquet`; `None` or an
-    empty table is a film that does not give this. Every clip lies in `[0, duration]`, keeps the lengths of the settings (or is the
+    empty table is a film that does not give this. `audience` is what the user knows of the viewers, and comes before what the site
+    said. Every clip lies in `[0, duration]`, keeps the lengths of the settings (or is the
     whole film where that is shorter), begins and ends outside words, and shares at most a tenth of the shorter with any other.
     The same input gives the same answer.
     """
     sentences = split_sentences(transcript, duration)
     readings = read_sentences(sentences, transcript.language)
+    viewers = _viewers(origin, audience)
     timeline = build_timeline(
         duration,
         audio=audio,
         motion=motion,
         faces=faces,
         cuts=scenes.cuts,
-        heatmap=origin.heatmap if origin else (),
+        heatmap=viewers.heatmap,
         sentences=sentences,
         readings=readings,
+        audience=viewers,
     )
     profile = settings.profile if settings.profile is not UNSET else profile_of(timeline, sentences, readings)
-    chapters = [(chapter.start, chapter.title) for chapter in (origin.chapters if origin else ())]
+    chapters = [(chapter.start, chapter.title) for chapter in viewers.chapters]
     limits = Limits(
         duration=duration,
         shortest=min(settings.min_seconds, settings.max_seconds),
@@ -80,6 +84,7 @@ def choose_candidates(  # noqa: PLR0913 - a choice is made from everything that 
         topic=settings.topic if settings.topic is not UNSET else "",
         excluded=settings.exclude if settings.exclude is not UNSET else (),
         chapters=[start for start, _ in chapters],
+        marks=viewers.marks,
     )
     short = duration < limits.shortest + _ROOM_FOR_CHOICE and duration <= max(limits.longest, limits.shortest)
     if short and not film.excluded:
@@ -92,6 +97,20 @@ def choose_candidates(  # noqa: PLR0913 - a choice is made from everything that 
     kept = _worded(film, chosen, chapters)
     missed = _worded(film, near, chapters)
     return Candidates(ranker=BUILT_IN, profile=profile, candidates=kept, near_misses=missed, note=note), table
+
+
+def _viewers(origin: Origin | None, brought: Audience | None) -> Audience:
+    """What the user brought, and for the rest what the site said."""
+    brought = brought or NOBODY
+    if origin is None:
+        return brought
+    site = origin.audience or NOBODY
+    return Audience(
+        marks=brought.marks or site.marks,
+        chat=brought.chat or site.chat,
+        heatmap=brought.heatmap or origin.heatmap,
+        chapters=brought.chapters or origin.chapters,
+    )
 
 
 def _several(

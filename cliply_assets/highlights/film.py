@@ -11,7 +11,7 @@ from cliply_assets.highlights.sentences import Sentence
 from cliply_assets.highlights.text_signals import Reading, answer_follows, continues, points_back, points_forward
 from cliply_assets.highlights.timeline import STEP, Timeline
 from cliply_assets.highlights.wishes import keep_out, relevance
-from cliply_resources.documents import Span
+from cliply_resources.documents import Span, ViewerMark
 
 __all__ = ["HEARD", "Film", "excess", "hooking", "read_film", "unfinished"]
 
@@ -64,9 +64,11 @@ class Film(msgspec.Struct, frozen=True, kw_only=True):
     """Ranges that no clip may touch."""
     reactions: tuple[tuple[str, float, float] | None, ...]
     """What the room does right after each sentence: `laughter` or `applause`, when, and how surely."""
+    marks: tuple[ViewerMark, ...]
+    """Moments that viewers name in their comments."""
 
 
-def read_film(
+def read_film(  # noqa: PLR0913 - a film is read with everything that is known
     *,
     limits: Limits,
     timeline: Timeline,
@@ -76,6 +78,7 @@ def read_film(
     topic: str = "",
     excluded: tuple[Span, ...] = (),
     chapters: Sequence[float] = (),
+    marks: tuple[ViewerMark, ...] = (),
 ) -> Film:
     """Judges every sentence as content, as a beginning and as an end; with a topic, by what it says about that above all."""
     answers = {
@@ -129,6 +132,7 @@ def read_film(
         about=about,
         excluded=excluded,
         reactions=reactions,
+        marks=marks,
     )
 
 

@@ -22,6 +22,8 @@ _TALKING = {
     "motion": 0.4,
     "faces": 0.4,
     "replayed": 2.0,
+    "comments": 1.5,
+    "chat": 1.5,
 }
 _SHOWING = {
     "text": 1.5,
@@ -36,6 +38,8 @@ _SHOWING = {
     "motion": 2.0,
     "faces": 0.5,
     "replayed": 2.0,
+    "comments": 1.5,
+    "chat": 1.5,
 }
 
 SIGNAL_WEIGHTS: dict[str, dict[str, float]] = {

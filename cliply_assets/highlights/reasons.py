@@ -1,11 +1,11 @@
 """The parts of a moment's score, each with the facts behind it in plain sentences."""
 
 import re
-from collections.abc import Iterable
 
 import msgspec
 import numpy as np
 
+from cliply_assets.highlights.audience_signals import marks_within
 from cliply_assets.highlights.film import Film, excess, unfinished
 from cliply_assets.highlights.moments import PLENTY, Moment
 from cliply_assets.highlights.text_signals import points_back, points_forward
@@ -13,6 +13,7 @@ from cliply_assets.highlights.text_signals import points_back, points_forward
 __all__ = ["Part", "clock", "judge"]
 
 _LONGEST_QUOTE = 60  # characters; a reason is read at a glance
+_VIEWERS_CARE = 0.65  # of what they replay or write against the film's ordinary, 0.5
 _EARLY = 5.0  # s in which a viewer decides to stay
 _SAID = {
     "surprise": "Something unexpected: “{}”.",
@@ -267,12 +268,34 @@ def _topic(film: Film, moment: Moment) -> Part:
 
 
 def _audience(film: Film, moment: Moment) -> Part:
-    mean = film.timeline.mean("replayed", moment.start, moment.end)
-    if mean is None:
+    """What viewers replay, point at and write about; what is not known of them counts neither way."""
+    heard = {
+        name: (0.5 * mean + 0.5 * peak[0], peak[1])
+        for name in ("replayed", "comments", "chat")
+        if (mean := film.timeline.mean(name, moment.start, moment.end)) is not None
+        and (peak := film.timeline.peak(name, moment.start, moment.end)) is not None
+    }
+    if not heard:
         return Part(value=None)
-    peak = film.timeline.peak("replayed", moment.start, moment.end)
-    value = 0.5 * mean + 0.5 * (peak[0] if peak else mean)
-    says: Iterable[tuple[float, str]] = ()
-    if peak and value > 0.65:
-        says = ((value, f"Viewers replay this part more than most, above all around {clock(peak[1])}."),)
-    return Part(value=value, reasons=tuple(says))
+    values = [value for value, _ in heard.values()]
+    says: list[tuple[float, str]] = []
+    for name, (value, at) in heard.items():
+        if value > _VIEWERS_CARE:
+            says += [(value, said)] if (said := _viewers_say(film, moment, name, at)) else []
+    # What one of them tells is not taken back by the others' silence.
+    return Part(value=0.6 * max(values) + 0.4 * float(np.mean(values)), reasons=tuple(says))
+
+
+def _viewers_say(film: Film, moment: Moment, name: str, at: float) -> str:
+    if name == "replayed":
+        return f"Viewers replay this part more than most, above all around {clock(at)}."
+    if name == "chat":
+        return f"More people than usual write in the chat, above all around {clock(at)}."
+    marks = marks_within(film.marks, moment.start, moment.end)
+    if not marks:
+        return ""
+    people = "A viewer points" if len(marks) == 1 else f"{len(marks)} viewers point"
+    liked = sum(mark.likes for mark in marks)
+    likes = f" ({liked} likes)" if liked > 1 else ""
+    said = next((f": “{quote(mark.text)}”" for mark in marks if any(map(str.isalpha, mark.text))), "")
+    return f"{people} at {clock(marks[0].time)} in the comments{likes}{said}."

@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from cliply_assets.highlights.audience_signals import chat_activity, comment_marks
 from cliply_assets.highlights.sentences import Sentence
 from cliply_assets.highlights.text_signals import Reading
-from cliply_resources.documents import HeatmapPoint
+from cliply_resources.documents import Audience, HeatmapPoint
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["SIGNALS", "STEP", "Timeline", "build_timeline", "normalised"]
+__all__ = ["NOBODY", "SIGNALS", "STEP", "Timeline", "build_timeline", "normalised"]
 
 Floats = NDArray[np.float64]
 
 STEP = 0.5  # s
+NOBODY = Audience()
+"""Nothing is known of the viewers."""
 SIGNALS = (
     "text",
     "energy",
@@ -32,6 +35,8 @@ SIGNALS = (
     "motion",
     "faces",
     "replayed",
+    "comments",
+    "chat",
 )
 """What may stand on the timeline, in the order of the chart; a film has those that it gives."""
 
@@ -118,7 +123,7 @@ def normalised(values: Floats) -> Floats | None:
     return scaled
 
 
-def build_timeline(
+def build_timeline(  # noqa: PLR0913 - every source of signals
     duration: float,
     *,
     audio: "pl.DataFrame | None",
@@ -128,6 +133,7 @@ def build_timeline(
     heatmap: Sequence[HeatmapPoint],
     sentences: Sequence[Sentence],
     readings: Sequence[Reading],
+    audience: Audience = NOBODY,
 ) -> Timeline:
     """Gathers what there is; anything missing is simply not a column."""
     rows = rows_of(duration)
@@ -143,6 +149,11 @@ def build_timeline(
         found["faces"] = _faces(rows, faces)
     found["cuts"] = _cut_density(rows, cuts)
     found["replayed"] = _heat(rows, heatmap)
+    for name, curve in (
+        ("comments", comment_marks(rows, STEP, audience.marks)),
+        ("chat", chat_activity(rows, STEP, audience.chat)),
+    ):
+        found[name] = None if curve is None else normalised(curve)
     columns = {name: column for name, column in found.items() if column is not None}
     return Timeline(duration=duration, columns=columns, speech=speech, silence=silence)
 

@@ -13,6 +13,7 @@ from cliply_resources.media_tools.downloads import download
 from cliply_resources.media_tools.limits import check_limits
 from cliply_resources.media_tools.probe import probe
 from cliply_resources.progress import part_of
+from cliply_resources.settings import get_settings
 from cliply_resources.storage.keys import source_key
 
 __all__ = ["media_proxy", "source_of", "source_video"]
@@ -27,7 +28,8 @@ def source_of(work: StepWork) -> SourceVideo:
 
 
 def _what_it_is(upload: UploadFacts) -> str:
-    return upload.source_sha256 or upload.source_uri
+    asks = " and its viewers" if get_settings().url_viewers and not upload.source_sha256 else ""
+    return (upload.source_sha256 or upload.source_uri) + asks
 
 
 @upload_asset(

@@ -5,6 +5,7 @@ half open, `[start, end)`. Boxes are fractions of the picture (0 to 1, origin to
 which size they were found.
 """
 
+from cliply_resources.documents.audience import Audience, Chapter, ChatWindow, HeatmapPoint, ViewerMark
 from cliply_resources.documents.brands import BrandKit, BrandPlan
 from cliply_resources.documents.candidates import Candidate, Candidates, Ranking
 from cliply_resources.documents.clips import (
@@ -18,8 +19,6 @@ from cliply_resources.documents.clips import (
 from cliply_resources.documents.faces import FaceTrack, FaceTracks
 from cliply_resources.documents.media import (
     AudioStream,
-    Chapter,
-    HeatmapPoint,
     MediaProxy,
     Origin,
     SourceMedia,
@@ -32,6 +31,7 @@ from cliply_resources.documents.spans import Span
 from cliply_resources.documents.transcript import Segment, Transcript, Word
 
 __all__ = [
+    "Audience",
     "AudioStream",
     "BrandKit",
     "BrandPlan",
@@ -40,6 +40,7 @@ __all__ = [
     "Candidates",
     "CaptionPlan",
     "Chapter",
+    "ChatWindow",
     "ClipSettings",
     "FaceTrack",
     "FaceTracks",
@@ -58,5 +59,6 @@ __all__ = [
     "Transcript",
     "UploadSettings",
     "VideoStream",
+    "ViewerMark",
     "Word",
 ]

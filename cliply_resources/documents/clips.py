@@ -82,6 +82,8 @@ class UploadSettings(ClipOptions, frozen=True, kw_only=True, forbid_unknown_fiel
     """What every clip is to be about, in the user's words."""
     exclude: tuple[Span, ...] | UnsetType = UNSET
     """Ranges of the film, in seconds, that no clip may touch."""
+    audience: str | UnsetType = UNSET
+    """Object key of what the user knows of the viewers."""
     brand: BrandKit | UnsetType = UNSET
     """The kit as it was when the upload was asked for. Absent where there is none, so that such settings keep their digest."""
 

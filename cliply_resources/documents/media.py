@@ -3,11 +3,12 @@
 from fractions import Fraction
 
 import msgspec
+from msgspec import UNSET, UnsetType
+
+from cliply_resources.documents.audience import Audience, Chapter, HeatmapPoint
 
 __all__ = [
     "AudioStream",
-    "Chapter",
-    "HeatmapPoint",
     "MediaProxy",
     "Origin",
     "SourceMedia",
@@ -56,14 +57,6 @@ class SubtitleStream(msgspec.Struct, frozen=True, kw_only=True):
     language: str | None = None
 
 
-class Chapter(msgspec.Struct, frozen=True, kw_only=True):
-    """A stretch that the publisher named."""
-
-    start: float
-    end: float
-    title: str
-
-
 class SourceMedia(msgspec.Struct, frozen=True, kw_only=True):
     """What probing found; nothing was decoded but headers and a few packets."""
 
@@ -76,14 +69,6 @@ class SourceMedia(msgspec.Struct, frozen=True, kw_only=True):
     subtitles: tuple[SubtitleStream, ...] = ()
     chapters: tuple[Chapter, ...] = ()
     title: str | None = None
-
-
-class HeatmapPoint(msgspec.Struct, frozen=True, kw_only=True):
-    """How often viewers replayed a stretch, 0 (least) to 1 (most of this video)."""
-
-    start: float
-    end: float
-    value: float
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +84,8 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     """WebVTT text of the site's captions, the uploader's own before automatic ones."""
     captions_language: str | None = None
     captions_automatic: bool = False
+    audience: Audience | UnsetType = UNSET
+    """What viewers wrote, where that was asked for and found; absent otherwise."""
 
 
 class SourceVideo(msgspec.Struct, frozen=True, kw_only=True):

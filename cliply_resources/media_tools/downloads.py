@@ -13,16 +13,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx2
 import idna
+import msgspec
 
 from cliply_resources.addresses import networks
-from cliply_resources.documents import Origin
+from cliply_resources.documents import Audience, Origin
 from cliply_resources.errors import CallerError, DeadlineExceeded, MediaError, StepFailed
+from cliply_resources.media_tools.audience import MAX_AUDIENCE_BYTES, merge_audience, read_audience
 from cliply_resources.media_tools.download_progress import DownloadProgress
 from cliply_resources.media_tools.download_refusals import refusal_from
 from cliply_resources.media_tools.ffmpeg import ffmpeg_path
@@ -41,6 +44,9 @@ SOCKET_SECONDS = 20
 RETRIES = 4
 RETRY_PAUSE = "exp=1:20"
 """Seconds between retries, doubling; a connection that breaks continues where it broke."""
+VIEWER_SECONDS = 300.0
+"""Nor longer on what viewers wrote."""
+MOST_COMMENTS = 3000
 CAPTION_SECONDS = 60.0
 """Captions are welcome, not needed: no longer than this is spent on them."""
 PROGRESS_SECONDS = "0.5"
@@ -85,7 +91,8 @@ def download(
         info = _info(work, finished)
         choice = choose_captions(info, language=language)
         captions = _captions(tool, choice, end - time.monotonic()) if choice is not None else None
-        origin = origin_from_info(info, captions=captions, choice=choice)
+        audience = _viewers(tool, target, end - time.monotonic()) if settings.url_viewers else None
+        origin = origin_from_info(info, captions=captions, choice=choice, audience=audience)
         final = into / f"source{_suffix(video)}"
         video.replace(final)
     progress(1.0, f"downloaded from {host}")
@@ -282,6 +289,34 @@ def _captions(tool: _Tool, choice: CaptionChoice, seconds: float) -> str | None:
         return None
     found = sorted(tool.work.glob("source.*.vtt"))
     return clean_captions(found[0].read_bytes()) if found else None
+
+
+def _viewers(tool: _Tool, url: str, seconds: float) -> Audience | None:
+    """Comments and chat as far as the site gives them; what cannot be had is left out, and never costs the video.
+
+    Asked for in a run of their own: a site that fails over its comments has still given its video.
+    """
+    if seconds <= 0:
+        return None
+    options = [
+        *("--no-playlist", "--playlist-items", "1", "--skip-download", "--write-info-json", "--write-comments"),
+        *("--extractor-args", f"youtube:comment_sort=top;max_comments={MOST_COMMENTS},all,0,0"),
+        *("--write-subs", "--sub-langs", "live_chat", "--sub-format", "json", "--output", "viewers.%(ext)s"),
+    ]
+    # What was written until the deadline is read all the same.
+    with suppress(DeadlineExceeded):
+        tool.run(options, url, min(seconds, VIEWER_SECONDS))
+    parts = []
+    for path in sorted(tool.work.glob("viewers.*json")):
+        try:
+            if path.stat().st_size <= MAX_AUDIENCE_BYTES:
+                parts.append(read_audience(path.read_bytes(), name=path.name))
+        except (MediaError, OSError):
+            continue
+    found = merge_audience(parts)
+    # The heatmap and the chapters are the description's own.
+    found = msgspec.structs.replace(found, heatmap=(), chapters=())
+    return None if found.is_empty else found
 
 
 def _suffix(video: Path) -> str:

@@ -4,16 +4,24 @@ The input is yt-dlp's info document. Anybody who publishes a video writes parts 
 that a field is there, not its type, not its length.
 """
 
-import math
 import re
 import unicodedata
 from collections.abc import Mapping
 
 import msgspec
+from msgspec import UNSET
 
-from cliply_resources.documents import Chapter, HeatmapPoint, Origin
+from cliply_resources.documents import Audience, Chapter, HeatmapPoint, Origin
+from cliply_resources.media_tools.site_values import INVISIBLE, JOINERS, entries, finite, line, seconds
 
-__all__ = ["CaptionChoice", "choose_captions", "clean_captions", "origin_from_info"]
+__all__ = [
+    "CaptionChoice",
+    "chapters_from_info",
+    "choose_captions",
+    "clean_captions",
+    "heatmap_from_info",
+    "origin_from_info",
+]
 
 MAX_TITLE = 300
 MAX_NAME = 200
@@ -24,13 +32,8 @@ MAX_HEATMAP_POINTS = 2000
 """YouTube sends 100."""
 MAX_CAPTIONS_BYTES = 8 * 1024 * 1024
 """Four hours of word-timed automatic captions stay well below."""
-MAX_SECONDS = 7 * 24 * 3600.0
 
 _LANGUAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,34}")
-# Besides control characters: marks that turn the direction of the text around them, and can make a title lie.
-_INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-_JOINERS = {"\u200c", "\u200d"}
-"""Needed to spell some languages, and emoji."""
 
 
 class CaptionChoice(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,26 +45,30 @@ class CaptionChoice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def origin_from_info(
-    info: Mapping[str, object], *, captions: str | None = None, choice: CaptionChoice | None = None
+    info: Mapping[str, object],
+    *,
+    captions: str | None = None,
+    choice: CaptionChoice | None = None,
+    audience: Audience | None = None,
 ) -> Origin:
     """What is kept of a site's description; chapters and heatmap come back sorted, finite and inside the video.
 
     `captions` is the text of the chosen track; without `choice` it is dropped.
     """
-    duration = _seconds(info.get("duration"))
     kept = captions if choice is not None else None
     return Origin(
         url=_url(info.get("webpage_url")) or _url(info.get("original_url")) or "",
-        extractor=_text(info.get("extractor"), MAX_NAME) or "unknown",
-        title=_text(info.get("title"), MAX_TITLE) or "Untitled video",
+        extractor=line(info.get("extractor"), MAX_NAME) or "unknown",
+        title=line(info.get("title"), MAX_TITLE) or "Untitled video",
         uploader=next(
-            (name for key in ("uploader", "channel", "creator") if (name := _text(info.get(key), MAX_NAME))), None
+            (name for key in ("uploader", "channel", "creator") if (name := line(info.get(key), MAX_NAME))), None
         ),
-        chapters=_chapters(info.get("chapters"), duration),
-        heatmap=_heatmap(info.get("heatmap"), duration),
+        chapters=chapters_from_info(info),
+        heatmap=heatmap_from_info(info),
         captions=kept,
         captions_language=_plain_language(choice.language) if choice is not None and kept is not None else None,
         captions_automatic=choice is not None and kept is not None and choice.automatic,
+        audience=audience or UNSET,
     )
 
 
@@ -91,30 +98,34 @@ def clean_captions(data: bytes) -> str | None:
     text = data.decode("utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n")
     if not re.match(r"WEBVTT(?:[ \t\n]|$)", text) or "-->" not in text:
         return None
-    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in _INVISIBLE or c in _JOINERS)
+    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in INVISIBLE or c in JOINERS)
 
 
-def _chapters(value: object, duration: float | None) -> tuple[Chapter, ...]:
+def chapters_from_info(info: Mapping[str, object]) -> tuple[Chapter, ...]:
+    """What the publisher named, sorted and inside the video."""
+    duration = seconds(info.get("duration"))
     found = []
-    for entry in _entries(value)[:MAX_CHAPTERS]:
+    for entry in entries(info.get("chapters"))[:MAX_CHAPTERS]:
         span = _span(entry, duration)
-        title = _text(entry.get("title"), MAX_TITLE)
+        title = line(entry.get("title"), MAX_TITLE)
         if span is not None and title:
             found.append(Chapter(start=span[0], end=span[1], title=title))
     return tuple(sorted(found, key=lambda chapter: (chapter.start, chapter.end)))
 
 
-def _heatmap(value: object, duration: float | None) -> tuple[HeatmapPoint, ...]:
+def heatmap_from_info(info: Mapping[str, object]) -> tuple[HeatmapPoint, ...]:
+    """How often which part is replayed, sorted, from 0 to 1 and inside the video."""
+    duration = seconds(info.get("duration"))
     found = []
-    for entry in _entries(value)[:MAX_HEATMAP_POINTS]:
-        span, height = _span(entry, duration), _number(entry.get("value"))
+    for entry in entries(info.get("heatmap"))[:MAX_HEATMAP_POINTS]:
+        span, height = _span(entry, duration), finite(entry.get("value"))
         if span is not None and height is not None:
             found.append(HeatmapPoint(start=span[0], end=span[1], value=min(max(height, 0.0), 1.0)))
     return tuple(sorted(found, key=lambda point: (point.start, point.end)))
 
 
 def _span(entry: Mapping[str, object], duration: float | None) -> tuple[float, float] | None:
-    start, end = _seconds(entry.get("start_time")), _seconds(entry.get("end_time"))
+    start, end = seconds(entry.get("start_time")), seconds(entry.get("end_time"))
     if start is None or end is None:
         return None
     end = min(end, duration) if duration else end
@@ -131,7 +142,7 @@ def _tracks(value: object) -> list[str]:
         if isinstance(name, str)
         and _LANGUAGE.fullmatch(name)
         and name != "live_chat"
-        and any(entry.get("ext") == "vtt" for entry in _entries(formats))
+        and any(entry.get("ext") == "vtt" for entry in entries(formats))
     ]
     return sorted(names)
 
@@ -148,35 +159,7 @@ def _plain_language(name: str) -> str:
     return name.removesuffix("-orig").lower()
 
 
-def _entries(value: object) -> list[Mapping[str, object]]:
-    return [entry for entry in value if isinstance(entry, Mapping)] if isinstance(value, (list, tuple)) else []
-
-
-def _text(value: object, longest: int) -> str | None:
-    if not isinstance(value, str):
-        return None
-    visible = (c if unicodedata.category(c) not in _INVISIBLE or c in _JOINERS else " " for c in value[: 10 * longest])
-    return " ".join("".join(visible).split())[:longest].rstrip() or None
-
-
 def _url(value: object) -> str | None:
     if isinstance(value, str) and len(value) <= MAX_URL and re.fullmatch(r"https?://[!-~]+", value):
         return value
     return None
-
-
-def _number(value: object) -> float | None:
-    # True is a number to Python, and no measurement; an integer may be too long for a float.
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, (int, float))
-        or not abs(value) < 1e15
-        or not math.isfinite(value)
-    ):
-        return None
-    return float(value)
-
-
-def _seconds(value: object) -> float | None:
-    number = _number(value)
-    return round(number, 3) if number is not None and 0 <= number <= MAX_SECONDS else None

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from cliply_resources.documents.media import AudioStream, Chapter, SourceMedia, SubtitleStream, VideoStream
+from cliply_resources.documents.audience import Chapter
+from cliply_resources.documents.media import AudioStream, SourceMedia, SubtitleStream, VideoStream
 from cliply_resources.media_tools.guards import (
     CONTAINERS,
     DECODERS,

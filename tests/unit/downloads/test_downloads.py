@@ -1,7 +1,9 @@
+import json
 import re
 
 import av
 import pytest
+from msgspec import UNSET
 
 from cliply_resources.errors import (
     CallerError,
@@ -88,6 +90,42 @@ def test_a_video_whose_captions_cannot_be_had_is_still_a_video(site, settings, t
     assert path.read_bytes() == film
     assert origin.captions is None
     assert origin.captions_language is None
+
+
+def chatted_page(site, chat):
+    """What follows the film beside it: its site lists the chat as one more track, as video sites do."""
+    track = f'<track kind="subtitles" srclang="live_chat" src="{chat}">'
+    site.page(
+        "/watch", f"<html><head><title>Watch</title></head><body><video src='/talk.mp4'>{track}</video></body></html>"
+    )
+
+
+def chat_line(seconds, who):
+    item = {"liveChatTextMessageRenderer": {"authorExternalChannelId": who}}
+    action = {"actions": [{"addChatItemAction": {"item": item}}], "videoOffsetTimeMsec": str(seconds * 1000)}
+    return json.dumps({"replayChatItemAction": action})
+
+
+def test_what_viewers_wrote_comes_only_when_asked_for(site, settings, tmp_path, film):
+    chatted_page(site, "/chat.json")
+    chat = "\n".join(chat_line(second, f"UC{second}") for second in (1, 2, 3, 7))
+    site.pages["/chat.json"] = ("application/json", chat.encode())
+    _, plain = attempt(f"{site.url}/watch", tmp_path, settings)
+    assert plain.audience is UNSET
+    assert "/chat.json" not in site.asked
+    path, origin = attempt(f"{site.url}/watch", tmp_path / "again", settings.model_copy(update={"url_viewers": True}))
+    assert [(w.start, w.chatters) for w in origin.audience.chat] == [(0.0, 3), (5.0, 1)]
+    assert path.read_bytes() == film
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("chat", ["/gone.json", "/broken.json"])
+def test_a_video_whose_viewers_cannot_be_heard_is_still_a_video(chat, site, settings, tmp_path, film):
+    chatted_page(site, chat)
+    site.pages["/broken.json"] = ("application/json", b"<html>no</html>")
+    path, origin = attempt(f"{site.url}/watch", tmp_path, settings.model_copy(update={"url_viewers": True}))
+    assert path.read_bytes() == film
+    assert origin.audience is UNSET
 
 
 def test_a_download_continues_where_its_connection_broke(site, settings, tmp_path, film):

@@ -1,10 +1,12 @@
 """Moments are found in a transcript alone, whatever its format; bare text gets times from its word count."""
 
+import json
+
 import msgspec
 import pytest
 from conversation import transcript_of
 
-from cliply_assets.cli.candidates import find_candidates, read_any_transcript, read_ranges
+from cliply_assets.cli.candidates import find_candidates, read_any_transcript, read_ranges, read_viewers
 from cliply_assets.transcript.plain_text import WORDS_A_MINUTE, read_plain_text
 from cliply_assets.transcript.subtitles import to_srt, to_vtt
 from cliply_resources.documents import Span, UploadSettings
@@ -75,3 +77,18 @@ def test_ranges_are_read_as_people_write_them():
 def test_what_is_no_range_is_refused_with_an_example(text):
     with pytest.raises(CallerError, match="1:00-2:30"):
         read_ranges([text])
+
+
+def test_viewers_from_two_files_are_put_together(tmp_path):
+    info = {"extractor": "x", "duration": 90, "comments": [{"text": "1:00 yes", "author_id": "UC1", "like_count": 8}]}
+    (tmp_path / "talk.info.json").write_text(json.dumps(info), encoding="utf-8")
+    chat = {"comments": [{"content_offset_seconds": 7.5, "commenter": {"_id": "1"}}]}
+    (tmp_path / "chat.json").write_text(json.dumps(chat), encoding="utf-8")
+    found = read_viewers([tmp_path / "talk.info.json", tmp_path / "chat.json"])
+    assert (found.marks[0].time, found.chat[0].chatters) == (60.0, 1)
+    assert read_viewers([]) is None
+
+
+def test_a_file_of_viewers_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(CallerError, match=r"gone\.json cannot be read"):
+        read_viewers([tmp_path / "gone.json"])
