@@ -18,13 +18,15 @@ from cliply_assets.automation.claims import RUN_TAG, UNFINISHED, unfinished_runs
 from cliply_assets.automation.judging import RunFact, Verdict, judge
 from cliply_assets.cluster.rules import NEXT_JOB_TAG
 from cliply_assets.steps.records import Halt, UploadHalted
-from cliply_assets.steps.rules import STEPS
+from cliply_assets.steps.rules import STEPS, StepRules
 from cliply_resources.database import Database, Upload, UploadRun, UploadStep
 
-__all__ = ["MOST_LOST", "facts_of", "follow_runs", "settle"]
+__all__ = ["MOST_DIED", "MOST_LOST", "facts_of", "follow_runs", "settle"]
 
 MOST_LOST = 4
-"""So often a run is asked for anew after it was lost; what cost so many runs their lives would cost the next one its life, too."""
+"""So often in a row, without a step that came to its end, a run is asked for anew after it was lost."""
+MOST_DIED = 2
+"""The same where it began and died, and Dagster's own retries with it: what cost so many their lives would cost the next one its life."""
 
 DIED = "The process that worked on “{label}” ended without a word; “retry” goes on from what is finished."
 NEVER_BEGAN = (
@@ -91,6 +93,7 @@ def settle(database: Database, known: UploadRun, verdict: Verdict, run_ids: Sequ
 def _end(session: Session, upload: Upload, run: UploadRun, verdict: Verdict, run_ids: Sequence[str]) -> None:
     steps = session.scalars(_steps(upload).with_for_update()).all()
     mine = [row for row in steps if row.state == "running" and (row.run_id in run_ids or row.run_id is None)]
+    interrupted = [row for row in steps if row.state == "cancelled" and row.run_id in run_ids]
     halted = _halted(upload)
     if verdict.state == "succeeded":
         run.state = "succeeded"
@@ -107,8 +110,8 @@ def _end(session: Session, upload: Upload, run: UploadRun, verdict: Verdict, run
         upload.cancelled_at, upload.retry_at = run.ended_at, None
         _halt(mine, "cancelled", STOPPED)
         run.state, run.reason = "halted", STOPPED
-    elif verdict.state == "lost" and not _lost_too_often(session, run):
-        _let_wait(mine)
+    elif (verdict.state == "lost" or _died(steps)) and not _lost_too_often(session, run, steps, verdict):
+        _let_wait([*mine, *interrupted])
         run.state, run.reason = "lost", "Nobody works on it any more, and nobody said why; it is asked for anew."
         upload.started_attempt = upload.attempt - 1
         upload.retry_at = upload.retry_at or run.ended_at
@@ -129,8 +132,7 @@ def _fail(
     stopped = [row for row in steps if row.state in {"failed", "cancelled"} and _is_needed(row.step)]
     if stopped:
         return stopped[0].reason or "A step failed."
-    done = {row.step for row in steps if row.state in {"completed", "skipped"}}
-    missing = next((rules for rules in STEPS.values() if rules.needed and rules.name not in done), None)
+    missing = _missing(steps)
     if missing is None:
         return None
     reason = NEVER_BEGAN.format(label=missing.label, run=run.run_id or "unknown")
@@ -165,14 +167,31 @@ def _let_wait(rows: Iterable[UploadStep]) -> None:
         row.state, row.percent, row.doing, row.reason, row.raw_error = "pending", 0.0, "", None, None
 
 
-def _lost_too_often(session: Session, run: UploadRun) -> bool:
+def _died(steps: Sequence[UploadStep]) -> bool:
+    """Whether a run that failed did so without a word: no step says that it failed, and the clips are not whole."""
+    if any(row.state == "failed" and _is_needed(row.step) for row in steps):
+        return False
+    unfinished = any(row.state not in {"completed", "skipped"} and _is_needed(row.step) for row in steps)
+    return unfinished or _missing(steps) is not None
+
+
+def _missing(steps: Sequence[UploadStep]) -> StepRules | None:
+    """The first step that the clips need and that is not done."""
+    done = {row.step for row in steps if row.state in {"completed", "skipped"}}
+    return next((rules for rules in STEPS.values() if rules.needed and rules.name not in done), None)
+
+
+def _lost_too_often(session: Session, run: UploadRun, steps: Sequence[UploadStep], verdict: Verdict) -> bool:
     query = sa.select(sa.func.count()).where(
         UploadRun.workspace_id == run.workspace_id,
         UploadRun.upload_id == run.upload_id,
         UploadRun.attempt == run.attempt,
         UploadRun.state == "lost",
     )
-    return (session.scalar(query) or 0) >= MOST_LOST
+    went_on = max((row.ended_at for row in steps if row.state == "completed" and row.ended_at), default=None)
+    if went_on is not None:
+        query = query.where(UploadRun.ended_at > went_on)
+    return (session.scalar(query) or 0) >= (MOST_LOST if verdict.state == "lost" else MOST_DIED)
 
 
 def _steps(upload: Upload) -> sa.Select[UploadStep]:

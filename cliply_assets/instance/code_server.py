@@ -17,16 +17,21 @@ from pathlib import Path
 from typing import Any
 
 from cliply_assets.instance.fork_server import PRELOADED, start_fork_server
-from cliply_assets.instance.lifeline import end_with_parent
+from cliply_assets.instance.lifeline import die_with_parent, end_with_parent
 
 __all__ = ["RunProcess", "WarmContext", "check_names", "main", "own_fork_server", "warm_up"]
 
 
 class RunProcess(multiprocessing.context.ForkServerProcess):
-    """One run: forked from the warm server, with a fork server of its own before anything else happens in it."""
+    """One run: forked from the warm server, with a fork server of its own before anything else happens in it.
+
+    It lives no longer than the warm server, which lives no longer than the code server: where either is gone, Dagster takes the run for
+    dead and starts it again, and the two would get into each other's way.
+    """
 
     def run(self) -> None:
         """As ever, but for that."""
+        die_with_parent()
         own_fork_server()
         super().run()
 

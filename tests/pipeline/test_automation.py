@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -13,7 +14,7 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobO
 from cliply_assets.automation.claims import RUN_TAG, Claim, claim_start, unfinished_runs
 from cliply_assets.automation.control import is_to_stop, stop_unwanted
 from cliply_assets.automation.judging import APPEARS, RETRIED, RunFact, judge
-from cliply_assets.automation.outcomes import MOST_LOST, follow_runs
+from cliply_assets.automation.outcomes import MOST_DIED, MOST_LOST, follow_runs
 from cliply_assets.steps.rules import STEPS
 from cliply_resources.database import Database, Upload, UploadRun, UploadStep
 from cliply_resources.uploads import uploads_to_start
@@ -91,6 +92,14 @@ def add_run(
     return instance.add_run(run)
 
 
+def lose_runs(database: Database, claim: Claim, number: int) -> None:
+    """So many runs for the same wish died before."""
+    lost = {"upload_id": claim.upload_id, "attempt": 1, "state": "lost", "ended_at": sa.func.now()}
+    with database.pipeline(claim.workspace_id) as session:
+        session.execute(sa.update(UploadRun).values(number=number + 1))
+        session.add_all(UploadRun(number=before, **lost) for before in range(1, number + 1))
+
+
 def follow(database: Database, instance: dg.DagsterInstance, *, later: timedelta = timedelta(0)) -> int:
     return follow_runs(database, instance, now=datetime.now(UTC) + later, most=100)
 
@@ -143,9 +152,45 @@ def test_two_who_follow_at_once_end_a_run_once(database: Database, instance: dg.
     assert unfinished_runs(database, 10) == []
 
 
-def test_a_run_that_died_before_its_first_step_fails_the_upload_with_a_reason_and_blocks_nothing(
+def test_a_run_that_died_without_a_word_is_asked_for_anew(
     database: Database, instance: dg.DagsterInstance, claim: Claim
 ) -> None:
+    run = add_run(instance, claim, dg.DagsterRunStatus.FAILURE)
+    add_step(database, claim.upload_id, "source_video", "running", run_id=run.run_id)
+    add_step(database, claim.upload_id, "media_proxy", "cancelled", run_id=run.run_id, reason="interrupted")
+    follow(database, instance)
+    assert last_run(database, claim.upload_id).state == "lost"
+    assert {row.state for row in steps(database, claim.upload_id).values()} == {"pending"}
+    (again,) = claim_ready(database, now=NOW, at_once=10)
+    assert again.number == 2
+
+
+def test_a_run_whose_step_says_why_it_failed_is_not_asked_for_anew(
+    database: Database, instance: dg.DagsterInstance, claim: Claim
+) -> None:
+    run = add_run(instance, claim, dg.DagsterRunStatus.FAILURE)
+    add_step(database, claim.upload_id, "source_video", "failed", run_id=run.run_id, reason="There is no such film.")
+    follow(database, instance)
+    assert last_run(database, claim.upload_id).state == "failed"
+    assert last_run(database, claim.upload_id).reason == "There is no such film."
+
+
+def test_a_step_that_came_to_its_end_since_lets_a_run_be_asked_for_once_more(
+    database: Database, instance: dg.DagsterInstance, claim: Claim
+) -> None:
+    lose_runs(database, claim, MOST_DIED)
+    claim = replace(claim, number=MOST_DIED + 1)
+    add_run(instance, claim, dg.DagsterRunStatus.FAILURE)
+    add_step(database, claim.upload_id, "source_video", "completed", ended_at=NOW + timedelta(hours=1))
+    follow(database, instance)
+    assert last_run(database, claim.upload_id).state == "lost"
+
+
+def test_a_run_that_died_before_its_first_step_once_too_often_fails_the_upload_with_a_reason_and_blocks_nothing(
+    database: Database, instance: dg.DagsterInstance, claim: Claim
+) -> None:
+    lose_runs(database, claim, MOST_DIED)
+    claim = replace(claim, number=MOST_DIED + 1)
     run = add_run(instance, claim, dg.DagsterRunStatus.FAILURE)
     follow(database, instance)
     row = steps(database, claim.upload_id)["source_video"]
@@ -160,6 +205,8 @@ def test_a_run_that_died_before_its_first_step_fails_the_upload_with_a_reason_an
 def test_a_step_that_its_run_left_running_is_failed_and_one_of_another_run_is_not(
     database: Database, instance: dg.DagsterInstance, claim: Claim
 ) -> None:
+    lose_runs(database, claim, MOST_DIED)
+    claim = replace(claim, number=MOST_DIED + 1)
     run = add_run(instance, claim, dg.DagsterRunStatus.FAILURE)
     add_step(database, claim.upload_id, "source_video", "completed")
     add_step(database, claim.upload_id, "media_proxy", "running", run_id=run.run_id)
