@@ -77,6 +77,8 @@ from cliply_api.errors import Unauthenticated, as_reply
 from cliply_api.events.hub import EventHub
 from cliply_api.events.routes import routes as event_routes
 from cliply_api.events.routes import socket_routes
+from cliply_api.hooks.matching import keep_matching
+from cliply_api.hooks.routes import routes as hook_routes
 from cliply_api.identity.routes import account_routes, auth_routes
 from cliply_api.identity.sign_in import SignIns
 from cliply_api.logs import configure_logs
@@ -121,6 +123,7 @@ ROUTES: tuple[Any, ...] = (
     brand_kit_routes,
     publishing_account_routes,
     post_routes,
+    hook_routes,
     admin_routes,
     switch_routes,
     event_routes,
@@ -189,6 +192,7 @@ async def _running(app: Litestar) -> AsyncGenerator[None, None]:
             tasks.start_soon(housekeeping, database, app.state.mailer, settings)
             tasks.start_soon(purging, database, app.state.storage, settings)
             tasks.start_soon(app.state.hub.run)
+            tasks.start_soon(keep_matching, app.state.desk)
             tasks.start_soon(drain_webhooks, database, app.state.webhook_policy)
             yield
             tasks.cancel_scope.cancel()
