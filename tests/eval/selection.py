@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from labelled import Labelled, bare, read_all, room_table
 from texttiling import tiles
+from viewers import viewers_of
 
 from cliply_assets.highlights.choose import choose_candidates
 from cliply_resources.documents import Candidate, Scenes, Span, Transcript, UploadSettings
@@ -19,7 +20,8 @@ SHORTEST, LONGEST = 12.0, 60.0
 _MATCH = 0.5
 _DRAWS = 400
 _WORD_SLACK = 0.01  # s
-_VARIANTS = ("text", "text and room", "bare words")
+_RIGHT, _WRONG = "text and viewers", "text and viewers who mean other places"
+_VARIANTS = ("text", "text and room", "bare words", _RIGHT, _WRONG)
 
 
 def measure_selection(names: Sequence[str] = ()) -> dict[str, Any]:
@@ -58,6 +60,7 @@ def ours(talk: Labelled, kind: str, *, clips: int | None = None) -> tuple[Candid
         duration=talk.duration,
         settings=UploadSettings(clips=clips or len(talk.moments), min_seconds=SHORTEST, max_seconds=LONGEST),
         origin=None,
+        audience=viewers_of(talk, right=kind == _RIGHT) if kind in {_RIGHT, _WRONG} else None,
     )
     return chosen.candidates
 
