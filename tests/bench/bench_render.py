@@ -58,6 +58,7 @@ def material(film: Path, truth: SampleTruth, folder: Path) -> Material:
     return Material(
         source=SourceVideo(sha256=digest, title=truth.title, media=media),
         path=film,
+        name=film.name,
         transcript=truth.transcript,
         scenes=shots,
         faces=pl.read_parquet(folder / "faces.parquet"),
