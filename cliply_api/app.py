@@ -64,6 +64,8 @@ from cliply_api.accounts.desk import Desk, provide_desk
 from cliply_api.accounts.routes import routes as publishing_account_routes
 from cliply_api.administration.routes import routes as admin_routes
 from cliply_api.administration.switches import routes as switch_routes
+from cliply_api.analytics.routes import post_metrics_routes
+from cliply_api.analytics.routes import routes as analytics_routes
 from cliply_api.auth.guards import requirement_of
 from cliply_api.auth.keys import KeyRing
 from cliply_api.auth.middleware import CSRF_HEADER, WORKSPACE_HEADER, Authentication
@@ -123,6 +125,8 @@ ROUTES: tuple[Any, ...] = (
     brand_kit_routes,
     publishing_account_routes,
     post_routes,
+    post_metrics_routes,
+    analytics_routes,
     hook_routes,
     admin_routes,
     switch_routes,
