@@ -93,7 +93,7 @@ def settle(database: Database, known: UploadRun, verdict: Verdict, run_ids: Sequ
 def _end(session: Session, upload: Upload, run: UploadRun, verdict: Verdict, run_ids: Sequence[str]) -> None:
     steps = session.scalars(_steps(upload).with_for_update()).all()
     mine = [row for row in steps if row.state == "running" and (row.run_id in run_ids or row.run_id is None)]
-    interrupted = [row for row in steps if row.state == "cancelled" and row.run_id in run_ids]
+    interrupted = [row for row in steps if row.state in {"cancelled", "failed"} and row.run_id in run_ids]
     halted = _halted(upload)
     if verdict.state == "succeeded":
         run.state = "succeeded"
@@ -110,7 +110,7 @@ def _end(session: Session, upload: Upload, run: UploadRun, verdict: Verdict, run
         upload.cancelled_at, upload.retry_at = run.ended_at, None
         _halt(mine, "cancelled", STOPPED)
         run.state, run.reason = "halted", STOPPED
-    elif (verdict.state == "lost" or _died(steps)) and not _lost_too_often(session, run, steps, verdict):
+    elif (verdict.state == "lost" or _died(steps, verdict)) and not _lost_too_often(session, run, steps, verdict):
         _let_wait([*mine, *interrupted])
         run.state, run.reason = "lost", "Nobody works on it any more, and nobody said why; it is asked for anew."
         upload.started_attempt = upload.attempt - 1
@@ -130,6 +130,7 @@ def _fail(
         row.reason = DIED.format(label=STEPS[row.step].label if row.step in STEPS else row.step)
         row.raw_error = f"Run {run.run_id} ended and left this step running on {row.worker or 'an unknown machine'}."
     stopped = [row for row in steps if row.state in {"failed", "cancelled"} and _is_needed(row.step)]
+    stopped.sort(key=lambda row: row.state == "cancelled")
     if stopped:
         return stopped[0].reason or "A step failed."
     missing = _missing(steps)
@@ -165,12 +166,17 @@ def _halt(rows: Iterable[UploadStep], why: Halt, reason: str = "") -> None:
 def _let_wait(rows: Iterable[UploadStep]) -> None:
     for row in rows:
         row.state, row.percent, row.doing, row.reason, row.raw_error = "pending", 0.0, "", None, None
+        row.ended_at = None
 
 
-def _died(steps: Sequence[UploadStep]) -> bool:
-    """Whether a run that failed did so without a word: no step says that it failed, and the clips are not whole."""
-    if any(row.state == "failed" and _is_needed(row.step) for row in steps):
-        return False
+def _died(steps: Sequence[UploadStep], verdict: Verdict) -> bool:
+    """Whether a run that failed did so without a word: no step says that it failed in it, and the clips are not whole."""
+    began = verdict.run.created_at if verdict.run is not None else None
+    for row in steps:
+        # What failed in the run before is tried again by the one that died.
+        is_older = began is not None and row.ended_at is not None and row.ended_at < began
+        if row.state == "failed" and _is_needed(row.step) and not is_older:
+            return False
     unfinished = any(row.state not in {"completed", "skipped"} and _is_needed(row.step) for row in steps)
     return unfinished or _missing(steps) is not None
 

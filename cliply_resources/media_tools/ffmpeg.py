@@ -39,6 +39,11 @@ def ffmpeg_path() -> Path:
     """Where ffmpeg is. Raises ToolMissing when there is none."""
     import imageio_ffmpeg
 
+    # The wheel's own is not tried out first: one that is killed at that moment would pass for one that is not there, and whatever
+    # else this machine has would be taken instead.
+    carried = sorted((Path(imageio_ffmpeg.__file__).parent / "binaries").glob("ffmpeg-*"))
+    if carried and not os.environ.get("IMAGEIO_FFMPEG_EXE"):
+        return carried[-1].absolute()
     try:
         found = shutil.which(imageio_ffmpeg.get_ffmpeg_exe())
     except RuntimeError as error:
@@ -52,11 +57,19 @@ def ffmpeg_path() -> Path:
 @lru_cache(maxsize=1)
 def ffmpeg_version() -> str:
     """The version ffmpeg gives itself, such as `n9.0.2-17-g2a571b6068-20260930`."""
-    said = run([str(ffmpeg_path()), "-hide_banner", "-version"], deadline_seconds=30).stdout
+    said = _answer("-version")
     words = said.split(maxsplit=3)
     if words[:2] != ["ffmpeg", "version"]:
         raise ToolMissing(f"{ffmpeg_path()} does not answer like ffmpeg.", remedy=_REMEDY)
     return words[2]
+
+
+def _answer(question: str) -> str:
+    """What ffmpeg says of itself. Raises StepFailed when something ended it, which says nothing about ffmpeg."""
+    finished = run([str(ffmpeg_path()), "-hide_banner", question], deadline_seconds=30)
+    if finished.returncode < 0:
+        raise _failure(finished, "asking ffmpeg what it can do")
+    return finished.stdout
 
 
 def has_filter(name: str) -> bool:
@@ -66,7 +79,7 @@ def has_filter(name: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _filters() -> frozenset[str]:
-    listing = run([str(ffmpeg_path()), "-hide_banner", "-filters"], deadline_seconds=30).stdout
+    listing = _answer("-filters")
     # Each line reads " TSC name  V->V  description".
     rows = [line.split() for line in listing.splitlines() if "->" in line]
     return frozenset(row[1] for row in rows if len(row) > 2)

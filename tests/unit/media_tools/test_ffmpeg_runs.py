@@ -171,3 +171,19 @@ def test_a_frames_file_that_is_none_is_a_failed_step(tmp_path: Path) -> None:
     path.write_text("not pictures")
     with pytest.raises(StepFailed, match=r"frames\.mkv"):
         list(read_frames(path))
+
+
+def test_an_ffmpeg_that_is_killed_while_it_is_asked_is_not_taken_for_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    dies = tmp_path / "ffmpeg"
+    dies.write_text("#!/bin/sh\nkill -9 $$\n")
+    dies.chmod(0o755)
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(dies))
+    for question in (ffmpeg_path, ffmpeg_version):
+        question.cache_clear()
+    try:
+        with pytest.raises(StepFailed, match="killed"):
+            ffmpeg_version()
+    finally:
+        ffmpeg_path.cache_clear()
