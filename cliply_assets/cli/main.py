@@ -201,6 +201,20 @@ def sample(
 
 
 @app.command()
+def styles(
+    folder: Annotated[Path, typer.Argument(help="Where the picture and the short film are written.")] = Path(),
+    file: Annotated[
+        list[Path] | None, typer.Option(help="A caption style of your own (JSON) to be shown beside them; repeat.")
+    ] = None,
+    text: Annotated[str | None, typer.Option(help="What is said in the preview, in any script.")] = None,
+) -> None:
+    """Shows every caption style on light, dark and busy pictures: caption-styles.png and caption-styles.mp4."""
+    from cliply_assets.cli.styles import show_styles
+
+    show_styles(folder, tuple(file or ()), text)
+
+
+@app.command()
 def up(
     port: Annotated[int, typer.Option(help="Port of the Dagster UI on this machine.")] = 3000,
     api_port: Annotated[int, typer.Option(help="Port of the REST API on this machine.")] = 8000,

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from cliply_assets.renders.caption_layout import CaptionLayout, PlacedLine, PlacedPhrase, PlacedWord
 from cliply_assets.renders.fonts import Face
+from cliply_assets.renders.phrases import is_ideographic
 from cliply_assets.renders.styles import CaptionBox, CaptionLook
 
 __all__ = ["Event", "animate", "escaped"]
@@ -44,6 +45,9 @@ class _Scene:
         return max(1, round(milliseconds * self.frame_rate / 1000))
 
 
+RIGHT_TO_LEFT = "\u200f"
+"""Has no shape; says which way what stands beside it runs."""
+
 _LITERAL = str.maketrans({"{": "(", "}": ")", "\\": "/", "\n": " ", "\r": " "})
 
 
@@ -74,7 +78,17 @@ def animate(layout: CaptionLayout, look: CaptionLook, frame_rate: Fraction) -> I
 
 
 def _at(word: PlacedWord, phrase: PlacedPhrase) -> str:
-    return f"\\pos({_n(word.x)},{_n(word.y)})\\fs{_n(phrase.size)}"
+    return f"\\pos({_n(word.x)},{_n(word.y)}){_size(word, phrase)}"
+
+
+def _size(word: PlacedWord, phrase: PlacedPhrase) -> str:
+    return f"\\fs{_n(phrase.size * word.word.face.enlarged)}"
+
+
+def _drawn(word: PlacedWord) -> str:
+    """The word's text; a mark at its end belongs on the left where the script runs that way."""
+    text = escaped(word.word.text)
+    return text + RIGHT_TO_LEFT if word.word.right_to_left and not text[-1].isalpha() else text
 
 
 def _scaled(percent: float) -> str:
@@ -86,7 +100,7 @@ def _tint(phrase: PlacedPhrase, scene: _Scene) -> Iterator[Event]:
     largest = 100 * scene.look.active_scale
     active = f"\\1c{_colour(scene.look.active_colour)}\\t(0,{_SWELL},{_scaled(largest)})"
     for placed in phrase.words:
-        text, place, face = escaped(placed.word.text), _at(placed, phrase), placed.word.face
+        text, place, face = _drawn(placed), _at(placed, phrase), placed.word.face
         yield Event(_WORD, phrase.first_frame, placed.first_frame, face, f"{{{place}}}{text}")
         yield Event(_ACTIVE, placed.first_frame, placed.following_frame, face, f"{{{place}{active}}}{text}")
         # It falls back at once: easing would draw its outline anew for three more frames, which costs more than it shows.
@@ -100,7 +114,7 @@ def _fill(phrase: PlacedPhrase, scene: _Scene) -> Iterator[Event]:
         wait = scene.milliseconds(placed.first_frame - phrase.first_frame) // 10
         duration = max(1, scene.milliseconds(placed.end_frame - placed.first_frame) // 10)
         tags = f"{_at(placed, phrase)}\\1c{sung}\\2c{unsung}\\k{wait}"
-        text = f"{{{tags}}}{{\\kf{duration}}}{escaped(placed.word.text)}"
+        text = f"{{{tags}}}{{\\kf{duration}}}{_drawn(placed)}"
         yield Event(_WORD, phrase.first_frame, phrase.end_frame, placed.word.face, text)
 
 
@@ -109,7 +123,7 @@ def _pop(phrase: PlacedPhrase, scene: _Scene) -> Iterator[Event]:
     largest = _scaled(100 * scene.look.active_scale)
     spring = f"{_scaled(70)}\\t(0,{_SWELL},{largest})\\t({_SWELL},{_SWELL + _SETTLE},{_scaled(100)})"
     for placed in phrase.words:
-        text, place, face = escaped(placed.word.text), _at(placed, phrase), placed.word.face
+        text, place, face = _drawn(placed), _at(placed, phrase), placed.word.face
         tags = f"{place}\\1c{_colour(scene.look.active_colour)}{spring}"
         yield Event(_ACTIVE, placed.first_frame, placed.following_frame, face, f"{{{tags}}}{text}")
         yield Event(_WORD, placed.following_frame, phrase.end_frame, face, f"{{{place}}}{text}")
@@ -122,9 +136,9 @@ def _bounce(phrase: PlacedPhrase, scene: _Scene) -> Iterator[Event]:
     tint = f"\\1c{_colour(scene.look.active_colour)}"
     swollen = _scaled(100 * scene.look.active_scale)
     for placed in phrase.words:
-        text, place, face = escaped(placed.word.text), _at(placed, phrase), placed.word.face
+        text, place, face = _drawn(placed), _at(placed, phrase), placed.word.face
         top = min(placed.first_frame + rise, placed.following_frame)
-        size = f"\\fs{_n(phrase.size)}"
+        size = _size(placed, phrase)
         up = _move(placed.x, placed.y, placed.y - height, scene.milliseconds(rise))
         down = _move(placed.x, placed.y - height, placed.y, _SETTLE)
         yield Event(_WORD, phrase.first_frame, placed.first_frame, face, f"{{{place}}}{text}")
@@ -143,6 +157,9 @@ def _move(x: float, y_from: float, y_to: float, milliseconds: int) -> str:
 def _word_plate(placed: PlacedWord, phrase: PlacedPhrase, scene: _Scene, box: CaptionBox) -> Iterator[Event]:
     pad_x, pad_y = (scene.scale * pad for pad in box.padding)
     face = placed.word.face
+    if is_ideographic(placed.word.text[0]):
+        # Its neighbours stand without a space.
+        pad_x *= 0.5
     capitals = face.cap_height * face.pixels_per_unit(phrase.size)
     grown = scene.look.active_scale
     width, height = placed.width * grown + 2 * pad_x, capitals * grown + 2 * pad_y
@@ -193,9 +210,9 @@ def _rounded(width: float, height: float, radius: float) -> str:
 
 def _typed_parts(placed: PlacedWord) -> list[str]:
     """What appears at one stroke: a letter with its marks, or the whole word in a script whose letters join."""
-    text = escaped(placed.word.text)
     if placed.word.right_to_left:
-        return [text]
+        return [_drawn(placed)]
+    text = escaped(placed.word.text)
     parts: list[str] = []
     for character in text:
         if parts and unicodedata.category(character).startswith("M"):

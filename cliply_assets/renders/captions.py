@@ -13,6 +13,10 @@ from cliply_resources.documents.clips import CaptionPlan
 __all__ = ["CaptionDocument", "compose", "write_ass"]
 
 
+LIGHT = 600
+"""Weights below this one are too thin for a caption."""
+
+
 @dataclass(frozen=True)
 class CaptionDocument:
     """A finished ASS text, the faces libass must pick for it, and the words it had to leave out."""
@@ -73,9 +77,11 @@ def _styles(layout: CaptionLayout, look: CaptionLook) -> Iterator[str]:
     outline = _number(look.outline * layout.scale)
     shadow = _number(look.shadow * layout.scale if look.shadow_opacity else 0)
     for index, face in enumerate(layout.faces):
+        # What comes in a common weight only is drawn bolder.
+        bold = -1 if face.bundled and face.weight < LIGHT else 0
         yield (
             f"Style: S{index},{face.family},{_number(look.size * layout.scale)},{_style_colour(look.colour)},"
-            f"{_style_colour(look.colour)},{_style_colour(look.outline_colour)},&H{shadow_alpha:02X}000000,0,0,0,0,100,100,0,0,"
+            f"{_style_colour(look.colour)},{_style_colour(look.outline_colour)},&H{shadow_alpha:02X}000000,{bold},0,0,0,100,100,0,0,"
             f"1,{outline},{shadow},5,0,0,0,1"
         )
     # A drawing still asks for a font, and must not be the one line that names another.

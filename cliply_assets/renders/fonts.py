@@ -1,16 +1,18 @@
 """Finds caption fonts that travel with Cliply, measures text in them, and never lets a missing glyph be drawn.
 
-The fonts come from wheels (Manrope and Source Sans Pro under the SIL Open Font License 1.1, Roboto under Apache-2.0),
-so that no machine's own fonts change a render. The machine's fonts are asked only for scripts that ours lack, and are
-then named in the render spec with their hash like every other font.
+The fonts come from wheels (Manrope and Source Sans Pro under the SIL Open Font License 1.1, Roboto under Apache-2.0; Noto
+Sans Arabic, Hebrew and CJK, under the SIL Open Font License 1.1, for the scripts that those lack), so that no machine's own fonts
+change a render. The machine's fonts are asked only for scripts that ours lack, and are then named in the render spec with their hash
+like every other font.
 """
 
 import hashlib
 import shutil
 import sys
+import tempfile
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,6 +27,7 @@ __all__ = [
     "font_folder",
     "fonts_by_file",
     "load_face",
+    "script_faces",
     "showable",
     "system_faces",
 ]
@@ -36,6 +39,13 @@ _BUNDLED = (
 )
 """Package, file inside it, and what to install where it is missing."""
 
+_SCRIPTS = (
+    ("justmytype_intl_rtl", "fonts/ofl/notosanshebrew/NotoSansHebrew[wdth,wght].ttf", "justmytype-intl-rtl==0.1.0"),
+    ("justmytype_intl_rtl", "fonts/ofl/notosansarabic/NotoSansArabic[wdth,wght].ttf", "justmytype-intl-rtl==0.1.0"),
+    ("noto_cjk_sans_otc", "NotoSansCJK-Regular.ttc", "noto-cjk-sans-otc==0.0.1"),
+)
+"""Asked in this order, and read only, where letters are needed that the others lack: the last has 45,000."""
+
 _SYSTEM_FOLDERS = {
     "linux": ("/usr/share/fonts", "/usr/local/share/fonts", "~/.fonts", "~/.local/share/fonts"),
     "darwin": ("/System/Library/Fonts", "/Library/Fonts", "~/Library/Fonts"),
@@ -44,6 +54,8 @@ _SYSTEM_FOLDERS = {
 
 _MOST_SYSTEM_FONTS = 3000  # files looked at; beyond that a font folder is an archive, not an installation
 _EMOJI_BLOCKS = ((0x1F000, 0x1FAFF), (0x2600, 0x27BF), (0x2B00, 0x2BFF), (0xE0000, 0xE007F))
+_USUAL_LINE = 1.4  # em: ascent plus descent of the caption fonts
+_OTHER_SCRIPTS = 0x0590  # Hebrew is the first of the scripts that the caption fonts do not have
 _JOINERS = {0x200D, 0xFE0E, 0xFE0F, 0x20E3}  # zero-width joiner, variation selectors, keycap
 
 
@@ -61,6 +73,8 @@ class Face:
     cap_height: int
     bundled: bool
     advances: dict[int, int] = field(repr=False)
+    enlarged: float = 1.0
+    """How much larger than its neighbours its size must be for letters of one height: where room for marks makes the lines high."""
 
     @property
     def file_name(self) -> str:
@@ -74,7 +88,7 @@ class Face:
 
     def pixels_per_unit(self, size: float) -> float:
         """How long one font unit is at ASS font size `size`, which is ascent plus descent and not the em."""
-        return size / (self.ascent + self.descent)
+        return size * self.enlarged / (self.ascent + self.descent)
 
     def width(self, text: str, size: float) -> float:
         """Pixels that `text` advances at ASS font size `size`, without kerning, as libass sets it."""
@@ -146,6 +160,48 @@ def _bundled_path(package: str, file: str, requirement: str) -> Path:
     )
 
 
+def script_faces() -> Iterator[Face]:
+    """The fonts Cliply brings for other scripts, each read when it is reached.
+
+    Raises:
+        ToolMissing: a font wheel is not installed.
+    """
+    yield from map(_script_face, _SCRIPTS)
+
+
+@lru_cache(maxsize=8)
+def _script_face(entry: tuple[str, str, str]) -> Face:
+    face = load_face(_script_path(*entry), bundled=True)
+    return replace(face, enlarged=max(1.0, (face.ascent + face.descent) / face.units_per_em / _USUAL_LINE))
+
+
+def _script_path(package: str, file: str, requirement: str) -> Path:
+    path = _bundled_path(package, file, requirement)
+    return _extra_bold(path) if "wght" in path.name else path
+
+
+@lru_cache(maxsize=1)
+def _own_folder() -> "tempfile.TemporaryDirectory[str]":
+    return tempfile.TemporaryDirectory(prefix="cliply-fonts-")
+
+
+@lru_cache(maxsize=8)
+def _extra_bold(path: Path) -> Path:
+    """The extra bold cut of a variable font, of which libass would draw the default only; equal bytes every time."""
+    from fontTools.ttLib import TTFont
+    from fontTools.varLib import instancer
+
+    made = Path(_own_folder().name) / f"{path.name.partition('[')[0]}-ExtraBold.ttf"
+    with TTFont(path, recalcTimestamp=False) as font:
+        cut = instancer.instantiateVariableFont(font, {"wght": 800, "wdth": 100}, updateFontNames=True)
+        cut.save(made)
+    return made
+
+
+def _script_paths() -> list[Path]:
+    return [_script_path(*entry) for entry in _SCRIPTS if find_spec(entry[0])]
+
+
 def face_named(family: str) -> Face:
     """The bundled face of that family name.
 
@@ -195,11 +251,24 @@ def _system_face_for(needed: frozenset[str]) -> Face | None:
 
 
 def face_for(text: str, preferred: Face) -> Face | None:
-    """The first face that has every glyph of `text`: `preferred`, then Cliply's others, then the machine's; or `None`."""
+    """The first face that has every glyph of `text`: `preferred`, then Cliply's others, then the machine's; or `None`.
+
+    Raises:
+        ToolMissing: a font that Cliply brings is not installed.
+    """
     for face in (preferred, *(f for f in bundled_faces() if f is not preferred)):
         if face.covers(text):
             return face
-    return _system_face_for(frozenset(c for c in text if not c.isspace()))
+    needed = frozenset(c for c in text if not c.isspace())
+    if any(ord(c) >= _OTHER_SCRIPTS for c in needed):
+        return _script_face_for(needed)
+    return _system_face_for(needed)
+
+
+@lru_cache(maxsize=256)
+def _script_face_for(needed: frozenset[str]) -> Face | None:
+    wanted = "".join(sorted(needed))
+    return next((face for face in script_faces() if face.covers(wanted)), None) or _system_face_for(needed)
 
 
 def _is_emoji(character: str) -> bool:
@@ -236,6 +305,7 @@ def font_folder(fonts: dict[str, str], into: Path, own: Mapping[str, Path] | Non
     for name, sha256 in fonts.items():
         candidates = [own[sha256]] if own and sha256 in own else []
         candidates += [face.path for face in bundled_faces() if face.file_name == name]
+        candidates += [] if candidates else [path for path in _script_paths() if path.name == name]
         candidates += [path for path in _system_font_files() if path.name == name]
         match = next((path for path in candidates if _file_digest(path) == sha256), None)
         if match is None:

@@ -13,7 +13,7 @@ from cliply_assets.renders.fonts import Face, face_for, showable
 from cliply_assets.renders.styles import CaptionLook
 from cliply_resources.documents.transcript import Word
 
-__all__ = ["Phrase", "ShownWord", "group", "shown_words"]
+__all__ = ["Phrase", "ShownWord", "group", "is_ideographic", "shown_words"]
 
 HOLD = 0.3  # s a phrase stays after its last word, so that the eye can finish it
 SHORTEST_GAP = 0.2  # s; a shorter pause between phrases would flicker
@@ -83,7 +83,8 @@ def _display_text(text: str, look: CaptionLook) -> str:
     return text
 
 
-def _is_ideographic(character: str) -> bool:
+def is_ideographic(character: str) -> bool:
+    """Whether it belongs to a script that sets no spaces, as Chinese and Japanese."""
     return unicodedata.east_asian_width(character) in "WF" and "HANGUL" not in unicodedata.name(character, "")
 
 
@@ -116,7 +117,7 @@ def shown_words(
         for piece, start, end in _pieces(word, text):
             # Engines give touching, overlapping and (at the clip's edge) negative times; shown ones only move forward.
             earliest = max(earliest, start)
-            glued = bool(shown) and _is_ideographic(piece[0]) and _is_ideographic(shown[-1].text[-1])
+            glued = bool(shown) and is_ideographic(piece[0]) and is_ideographic(shown[-1].text[-1])
             shown.append(
                 ShownWord(
                     text=piece,

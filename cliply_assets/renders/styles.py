@@ -12,7 +12,7 @@ import msgspec
 
 from cliply_resources.errors import StepFailed
 
-__all__ = ["STYLE_NAMES", "CaptionBox", "CaptionLook", "Shape", "load_style", "shape_of", "style_digest"]
+__all__ = ["STYLE_NAMES", "CaptionBox", "CaptionLook", "Shape", "load_style", "read_style", "shape_of", "style_digest"]
 
 _FOLDER = Path(__file__).parent / "styles"
 
@@ -109,13 +109,22 @@ def load_style(name: str) -> CaptionLook:
     """
     if name not in STYLE_NAMES:
         raise StepFailed(f"There is no caption style {name!r}. There are: {', '.join(STYLE_NAMES)}, and none.")
+    return read_style(_FOLDER / f"{name}.json")
+
+
+def read_style(path: Path) -> CaptionLook:
+    """The caption style in a file, which bears its name.
+
+    Raises:
+        StepFailed: the file is faulty.
+    """
     try:
-        look = msgspec.json.decode((_FOLDER / f"{name}.json").read_bytes(), type=CaptionLook)
+        look = msgspec.json.decode(path.read_bytes(), type=CaptionLook)
     except (OSError, msgspec.DecodeError) as error:
-        raise StepFailed(f"The caption style file {name}.json is faulty: {error}") from error
-    if look.name != name or set(look.centre) != {shape.aspect for shape in _SHAPES.values()}:
+        raise StepFailed(f"The caption style file {path.name} is faulty: {error}") from error
+    if look.name != path.stem or set(look.centre) != {shape.aspect for shape in _SHAPES.values()}:
         raise StepFailed(
-            f"The caption style file {name}.json must name itself {name!r} and a centre for every aspect ratio."
+            f"The caption style file {path.name} must name itself {path.stem!r} and a centre for every aspect ratio."
         )
     return look
 
