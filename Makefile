@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo up openapi test test-ml check format bench fuzz eval faults-publishing lock clean
+.PHONY: help demo up openapi test test-ml check format bench fuzz eval faults faults-publishing lock clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,6 +48,9 @@ eval: $(READY) ## Measure how good the clips are; FILMS=cut,walk for some films;
 
 fuzz: $(READY) ## Send REQUESTS=10000 made-up requests to the REST API; prints one JSON document
 	@$(BIN)/python tests/bench/fuzz_api.py --requests $(or $(REQUESTS),10000) $(if $(SEED),--seed $(SEED))
+
+faults: $(READY) ## Kill a whole stack's processes KILLS=100 times while it works; prints one JSON document
+	@$(BIN)/python tests/faults/kill_pipeline.py --kills $(or $(KILLS),100) $(if $(SEED),--seed $(SEED))
 
 faults-publishing: $(READY) ## Kill publishers KILLS=500 times on every platform under every fault; prints one JSON document
 	@$(BIN)/python tests/simulators/kill_campaign.py --kills $(or $(KILLS),500) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY)) 2>/dev/null
