@@ -86,6 +86,7 @@ from cliply_api.identity.sign_in import SignIns
 from cliply_api.logs import configure_logs
 from cliply_api.objects.routes import routes as object_routes
 from cliply_api.posts.routes import routes as post_routes
+from cliply_api.sandbox.routes import routes as sandbox_routes
 from cliply_api.system.metrics import metrics
 from cliply_api.system.pipeline_metrics import PipelineMetrics
 from cliply_api.system.routes import routes as system_routes
@@ -130,6 +131,7 @@ ROUTES: tuple[Any, ...] = (
     hook_routes,
     admin_routes,
     switch_routes,
+    sandbox_routes,
     event_routes,
     socket_routes,
     webhook_routes,

@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
@@ -42,6 +43,8 @@ class Settings(PlatformSettings):
     """A publisher that hangs in one call for so long has lost its post to the next one; longer than any call may take."""
     publish_takeover_seconds: float = Field(default=5.0, gt=0)
     """A post whose publisher has died is taken over within so long."""
+    sandbox_page: Literal["local", "off", "everybody"] = "local"
+    """Who sees `/sandbox`, which asks for no sign-in: browsers on this machine, nobody, or whoever reaches the installation."""
     reading_calls_per_day: dict[str, int] = Field(default_factory=dict)
     """`{"x": 500}`: how often all accounts together ask a platform for numbers and earlier posts in a day; the rest as built in."""
     metric_detail_days: int = Field(default=60, ge=1)
@@ -111,6 +114,10 @@ class Settings(PlatformSettings):
     """One for each base URL, in the same order."""
     llm_max_tokens: int = Field(default=60_000, ge=1_000)
     """Tokens that ranking one upload may cost at most, questions and answers together; what would cost more is not asked."""
+
+    video_encoder: Literal["auto", "libx264", "h264_nvenc"] = "auto"
+    """What codes clips: `auto` takes an NVIDIA card that encodes in a trial, `libx264` always the processor; `h264_nvenc` is `auto` that
+    complains where no card is."""
 
     yolo_weights: Path | None = None
     """Face weights for ultralytics; unset uses the bundled detector."""

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cliply_assets.cli import backfill, keys
+from cliply_assets.cli import backfill, keys, platforms
 from cliply_resources.errors import CallerError
 from cliply_resources.settings import get_settings
 
@@ -20,6 +20,8 @@ def add_commands(app: typer.Typer) -> None:
     app.command()(alerts)
     app.add_typer(backfill.app, name="backfill")
     app.add_typer(keys.app, name="keys")
+    app.add_typer(platforms.app, name="platforms")
+    app.add_typer(platforms.sandbox, name="sandbox")
 
 
 def sweep(

@@ -41,7 +41,7 @@ from cliply_resources.platforms.documents import (
 from cliply_resources.platforms.outcomes import OutcomeClass, trouble
 from cliply_resources.settings import Settings
 
-__all__ = ["Sandbox", "SandboxPost", "adapter"]
+__all__ = ["Sandbox", "SandboxPost", "adapter", "plausible_metrics"]
 
 CHUNK_BYTES = 4 * 1024 * 1024
 _CODE_PREFIX = "sandbox-code-"
@@ -193,7 +193,7 @@ class Sandbox(BasePlatform):
         for remote_id in remote_ids:
             found = self._read(self._posts(call.account_id) / f"{remote_id}.json")
             if found is not None:
-                counted.append(_plausible(found, call.now()))
+                counted.append(plausible_metrics(found, call.now()))
         return tuple(counted)
 
     def recent(self, call: Call, *, cursor: str | None = None, at_most: int = 20) -> RecentPage:
@@ -296,10 +296,13 @@ def _write(place: Path, document: Any) -> None:
     half.replace(place)
 
 
-def _plausible(post: SandboxPost, now: datetime) -> Metrics:
+def plausible_metrics(post: SandboxPost, now: datetime) -> Metrics:
+    """Made-up counters that never fall, quick in the first minutes and slow after a day; the same for whoever asks at that moment."""
     seed = int(hashlib.sha256(post.remote_id.encode()).hexdigest()[:8], 16)
     hours = max((now - post.published_at.astimezone(UTC)) / timedelta(hours=1), 0.0)
-    views = int((200 + seed % 5000) * (1 - 0.5 ** (hours / 18)))
+    # A tenth of it in the first quarter of an hour, so that somebody who looks on sees it grow.
+    share = 0.1 * (1 - 0.5 ** (hours * 12)) + 0.9 * (1 - 0.5 ** (hours / 18))
+    views = int((200 + seed % 5000) * share)
     likes = views * (2 + seed % 7) // 100
     watched = min(0.35 + (seed % 50) / 100, 0.95) * post.video.duration
     return Metrics(
