@@ -108,6 +108,16 @@ def _wishes(topic: str | None, exclude: list[str] | None, profile: str | None) -
     return said
 
 
+def _options(layout: str | None, *, mask_profanity: bool) -> dict[str, Any]:
+    """Only what was said, as above."""
+    said: dict[str, Any] = {}
+    if layout is not None:
+        said["layout"] = _one_of(layout, LAYOUTS, "--layout")
+    if mask_profanity:
+        said["mask_profanity"] = True
+    return said
+
+
 @app.command()
 def clip(  # noqa: PLR0913, PLR0917 - a command line has as many options as its users need
     source: Annotated[str, typer.Argument(help="A video file, or the URL of a video on an allowed site.")],
@@ -130,6 +140,9 @@ def clip(  # noqa: PLR0913, PLR0917 - a command line has as many options as its 
     layout: Annotated[
         str | None, typer.Option(help=f"How shots are framed: {', '.join(LAYOUTS)}. [default: auto, shot by shot]")
     ] = None,
+    mask_profanity: Annotated[
+        bool, typer.Option("--mask-profanity", help="Show swear words by their first letter only.")
+    ] = False,
     topic: Topic = None,
     exclude: Exclude = None,
     profile: Kind = None,
@@ -152,7 +165,7 @@ def clip(  # noqa: PLR0913, PLR0917 - a command line has as many options as its 
         style=_one_of(style, CAPTION_STYLES, "--style") if style is not None else "highlight_word",
         language=language,
         **_wishes(topic, exclude, profile),
-        **({} if layout is None else {"layout": _one_of(layout, LAYOUTS, "--layout")}),
+        **_options(layout, mask_profanity=mask_profanity),
     )
     request = Request(
         source=source,
@@ -219,10 +232,17 @@ def up(
     port: Annotated[int, typer.Option(help="Port of the Dagster UI on this machine.")] = 3000,
     api_port: Annotated[int, typer.Option(help="Port of the REST API on this machine.")] = 8000,
     no_api: Annotated[bool, typer.Option("--no-api", help="Leave the REST API out.")] = False,
+    sandbox: Annotated[
+        bool, typer.Option("--sandbox", help="Connect the sandbox to the local workspace first, to try publishing on.")
+    ] = False,
 ) -> None:
     """Runs the whole stack here: Postgres, the Dagster daemon, the Dagster UI and the REST API. Ctrl-C stops all of it."""
     from cliply_assets.cli.up import run_stack
 
+    if sandbox:
+        from cliply_assets.cli.platforms import connect
+
+        connect()
     raise typer.Exit(run_stack(get_settings(), port=port, api_port=None if no_api else api_port))
 
 
