@@ -134,6 +134,8 @@ class Settings(PlatformSettings):
     """Sources and intermediate files of an upload are deleted so long after the work on it ended; clips are not."""
     keep_step_days: float = Field(default=90, gt=0)
     """Steps, their small documents and events are deleted after so many days; clips are not."""
+    keep_delivery_days: float = Field(default=30, gt=0)
+    """The log of webhooks that were delivered or given up is deleted after so many days."""
     yt_dlp_max_days: int = Field(default=60, ge=1)
     """A yt-dlp older than this counts as out of date."""
 

@@ -1,12 +1,14 @@
 """One trace from a web request to the last step that it caused, sent as OpenTelemetry (OTLP over HTTP, as JSON) where a collector is set.
 
 The trace's id is derived from the request's, which runs and steps carry anyway; so nothing has to be handed from process to process.
+A caller's own trace (W3C `traceparent`) is continued: what runs and steps carry then ends with its ids.
 Sending happens beside the work, in batches; a collector that is away costs spans, never work.
 """
 
 import hashlib
 import os
 import queue
+import re
 import threading
 import time
 from collections.abc import Mapping
@@ -20,7 +22,7 @@ from cliply_resources.notify import scrub
 from cliply_resources.outbound import CONFIGURED, fetch
 from cliply_resources.settings import Settings, get_settings
 
-__all__ = ["Span", "Tracer", "as_otlp", "root_span_id", "trace_id_of", "tracer"]
+__all__ = ["Span", "Tracer", "as_otlp", "continued", "root_span_id", "trace_id_of", "tracer"]
 
 MOST_WAITING = 2000
 """Spans that wait to be sent; beyond it the newest are dropped."""
@@ -29,6 +31,9 @@ PAUSE_SECONDS = 1.0
 TIMEOUT_SECONDS = 5.0
 
 SERVER, INTERNAL = 2, 1
+_NONZERO = r"(?P<trace>(?!0{32})[0-9a-f]{32})-(?P<span>(?!0{16})[0-9a-f]{16})"
+_TRACEPARENT = re.compile(rf"(?P<version>[0-9a-f]{{2}})-{_NONZERO}-[0-9a-f]{{2}}(?P<more>-.*)?")
+_CONTINUED = re.compile(rf"~{_NONZERO}$")
 OK, FAILED = 1, 2
 """Of OTLP's SpanKind and StatusCode."""
 
@@ -46,8 +51,21 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
     attributes: Mapping[str, str | int | float] = {}
 
 
+def continued(request_id: str, traceparent: str) -> str:
+    """The request's id for all work that it asks for, with the caller's trace where the header names one; any other is passed over.
+
+    The header's grammar is that of W3C Trace Context, section 3.2: later versions may add fields, ids of zeros are none.
+    """
+    found = _TRACEPARENT.fullmatch(traceparent.strip())
+    if found is None or found["version"] == "ff" or (found["version"] == "00" and found["more"]):
+        return request_id
+    return f"{request_id}~{found['trace']}-{found['span']}"
+
+
 def trace_id_of(request_id: str) -> str:
-    """32 hexadecimal digits, the same for the same request."""
+    """32 hexadecimal digits, the same for the same request; the caller's own where it continues theirs."""
+    if outer := _CONTINUED.search(request_id):
+        return outer["trace"]
     return hashlib.sha256(f"cliply trace {request_id}".encode()).hexdigest()[:32]
 
 
@@ -77,7 +95,9 @@ def _otlp(span: Span) -> dict[str, Any]:
         "attributes": [_attribute(name, value) for name, value in span.attributes.items()],
         "status": {"code": OK if span.ok else FAILED},
     }
-    return written if span.root else {**written, "parentSpanId": root}
+    outer = _CONTINUED.search(span.request_id)
+    parent = root if not span.root else outer["span"] if outer else None
+    return written if parent is None else {**written, "parentSpanId": parent}
 
 
 def _attribute(name: str, value: str | float) -> dict[str, Any]:

@@ -36,6 +36,7 @@ __all__ = [
     "settings_digest",
     "uploads_to_start",
     "uploads_to_tidy",
+    "when_expired",
     "workspace_of_upload",
 ]
 
@@ -310,3 +311,11 @@ def derive_state(
         ("completed" in ended, "analyzing"),
     )
     return next((state for holds, state in verdicts if holds), "created")
+
+
+def when_expired(source_kind: str, expired_at: datetime) -> str:
+    """Why nothing can be made of an upload whose film was deleted, and what to do, as sentences for the user."""
+    gone = f"The film of this upload was deleted on {expired_at:%Y-%m-%d}, as every film is some days after the last work on it"
+    if source_kind == "stored":
+        return f"{gone}. Its clips stay; upload the film again to make others."
+    return f"{gone}. Retry the upload first, which fetches it again."

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from cliply_assets.housekeeping.partitions import retire_partitions
-from cliply_assets.housekeeping.retention import expired_keys, sweep_events, sweep_uploads
+from cliply_assets.housekeeping.retention import expired_keys, sweep_deliveries, sweep_events, sweep_uploads
 from cliply_assets.pipeline import Pipeline
 from cliply_resources.settings import get_settings
 
@@ -23,10 +23,11 @@ def sweep(context: dg.OpExecutionContext, pipeline: Pipeline) -> None:
     now, settings, database = datetime.now(UTC), get_settings(), pipeline.database()
     swept = sweep_uploads(database, pipeline.storage(), settings, now=now, most=BATCH)
     events = sweep_events(database, settings, now=now)
+    deliveries = sweep_deliveries(database, settings, now=now)
     retired = retire_partitions(context.instance, database)
     context.log.info(
         f"{len(swept.expired)} uploads expired and {len(swept.forgotten)} were forgotten: {swept.objects} objects with "
-        f"{swept.bytes / 1e9:.2f} GB went, {events} events, and {len(retired)} partitions."
+        f"{swept.bytes / 1e9:.2f} GB went, {events} events, {deliveries} webhooks, and {len(retired)} partitions."
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from cliply_assets.partitions import UPLOAD_TAG, WORKSPACE_TAG, uploads
+from cliply_assets.partitions import REQUEST_TAG, UPLOAD_TAG, WORKSPACE_TAG, uploads
 from cliply_assets.pipeline import Pipeline
 from cliply_assets.renders.rerender import rerender
 from cliply_assets.renders.wishes import ClaimedWish, WishRecords, wishes_to_start
@@ -22,7 +22,11 @@ def wish_requests(claimed: Sequence[ClaimedWish]) -> list[dg.RunRequest]:
             run_key=f"wish:{wish.wish_id}:{wish.attempt}",
             partition_key=str(wish.upload_id),
             run_config={"ops": {"render_wish": {"config": {"wish": str(wish.wish_id), "attempt": wish.attempt}}}},
-            tags={UPLOAD_TAG: str(wish.upload_id), WORKSPACE_TAG: str(wish.workspace_id)},
+            tags={
+                UPLOAD_TAG: str(wish.upload_id),
+                WORKSPACE_TAG: str(wish.workspace_id),
+                **({REQUEST_TAG: wish.request_id} if wish.request_id else {}),
+            },
         )
         for wish in claimed
     ]

@@ -16,6 +16,7 @@ from cliply_api.administration.schemas import (
     Impersonate,
     Impersonation,
     LogView,
+    NewPlan,
     Reason,
 )
 from cliply_api.auth.guards import system_admin
@@ -138,6 +139,26 @@ def unsuspend_workspace(
 
 
 @post(
+    "/workspaces/{place_id:uuid}/plan",
+    guards=[system_admin()],
+    status_code=200,
+    opt={"examples": {"body": {"plan": "business", **WHY}}},
+    operation_id="AdminChangePlan",
+    summary="Give a workspace another plan",
+    sync_to_thread=True,
+)
+def change_plan(
+    identity: NamedDependency[Session],
+    principal: NamedDependency[Principal],
+    facts: NamedDependency[RequestFacts],
+    place_id: FromPath[UUID],
+    data: JSONBody[NewPlan],
+) -> AdminWorkspaceView:
+    """It says how many uploads are worked on at once and how many may wait, and holds from the next turn on."""
+    return service.change_plan(identity, principal, facts, place_id, plan=data.plan, reason=data.reason)
+
+
+@post(
     "/impersonations",
     guards=[system_admin()],
     opt={"examples": {"body": {"user_id": str(UUID(int=1)), "workspace_id": str(UUID(int=2)), **WHY}}},
@@ -185,6 +206,7 @@ routes = Router(
         list_workspaces,
         suspend_workspace,
         unsuspend_workspace,
+        change_plan,
         impersonate,
         list_log,
     ],

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from cliply_api.web.fields import Name, Request, View
 
-__all__ = ["AdminUserView", "AdminWorkspaceView", "Impersonate", "Impersonation", "LogView", "Reason"]
+__all__ = ["AdminUserView", "AdminWorkspaceView", "Impersonate", "Impersonation", "LogView", "NewPlan", "Reason"]
 
 
 BEARER: Literal["Bearer"] = "Bearer"
@@ -15,6 +15,13 @@ BEARER: Literal["Bearer"] = "Bearer"
 class Reason(Request, kw_only=True):
     """Why; it is written down."""
 
+    reason: Name
+
+
+class NewPlan(Request, kw_only=True):
+    """Which plan, and why."""
+
+    plan: Literal["free", "standard", "business"]
     reason: Name
 
 
@@ -53,6 +60,8 @@ class AdminWorkspaceView(View, kw_only=True):
     id: UUID
     name: str
     members: int
+    plan: str
+    """How many uploads are worked on at once, and how many may wait."""
     suspended_at: datetime | None
     created_at: datetime
 

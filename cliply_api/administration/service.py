@@ -16,8 +16,17 @@ from cliply_api.web.pages import Page, PageRequest
 from cliply_resources.database import Member, User, Workspace
 from cliply_resources.database.identity import IdentityEntry, SignIn
 from cliply_resources.errors import Conflict, NotFound
+from cliply_resources.plans import plan_of
 
-__all__ = ["impersonate", "list_log", "list_users", "list_workspaces", "suspend_user", "suspend_workspace"]
+__all__ = [
+    "change_plan",
+    "impersonate",
+    "list_log",
+    "list_users",
+    "list_workspaces",
+    "suspend_user",
+    "suspend_workspace",
+]
 
 IMPERSONATION_SECONDS = 15 * 60
 
@@ -88,6 +97,31 @@ def suspend_workspace(
     return _workspace(place, session.scalar(count) or 0)
 
 
+def change_plan(
+    session: Session, principal: Principal, facts: RequestFacts, workspace_id: UUID, *, plan: str, reason: str
+) -> AdminWorkspaceView:
+    """Gives the workspace another plan, which holds for the next upload whose turn it is."""
+    place = session.get(Workspace, workspace_id, with_for_update=True)
+    if place is None:
+        raise NotFound("There is no such workspace.")
+    if place.plan != plan:
+        change = {"before": place.plan, "plan": plan, "reason": reason}
+        place.plan = plan
+        audit(session, principal, facts, "workspace.plan_changed", workspace_id=workspace_id, **change)
+        log_identity(
+            session,
+            facts,
+            "workspace.plan_changed",
+            user_id=None,
+            actor_id=principal.user_id,
+            workspace=str(workspace_id),
+            **change,
+        )
+        session.flush()
+    count = sa.select(sa.func.count()).select_from(Member).where(Member.workspace_id == workspace_id)
+    return _workspace(place, session.scalar(count) or 0)
+
+
 def impersonate(
     session: Session,
     principal: Principal,
@@ -152,7 +186,12 @@ def _user(row: User) -> AdminUserView:
 
 def _workspace(row: Workspace, members: int) -> AdminWorkspaceView:
     return AdminWorkspaceView(
-        id=row.id, name=row.name, members=members, suspended_at=row.suspended_at, created_at=row.created_at
+        id=row.id,
+        name=row.name,
+        members=members,
+        plan=plan_of(row.plan).name,
+        suspended_at=row.suspended_at,
+        created_at=row.created_at,
     )
 
 

@@ -20,6 +20,7 @@ from cliply_api.auth.permissions import Permission, table
 from cliply_api.errors import ErrorCode, Forbidden, RateLimited, Unauthenticated
 from cliply_api.web.facts import facts_of
 from cliply_resources.database import Database
+from cliply_resources.settings import Settings
 
 __all__ = ["Limit", "Requirement", "limit", "may", "public", "requirement_of", "signed_in", "system_admin", "take"]
 
@@ -73,13 +74,16 @@ class Limit:
         facts = facts_of(connection.scope)
         of = facts.address if self.by == "address" or facts.principal is None else str(facts.principal.user_id)
         state = connection.app.state
-        wait = await to_thread.run_sync(
-            take,
-            state.database,
-            f"{self.name}:{network_of(of)}",
-            int(getattr(state.settings, self.setting)),
-            self.seconds,
-        )
+        await to_thread.run_sync(self.take, state.database, state.settings, of)
+
+    def take(self, database: Database, settings: Settings, of: str, how_many: int = 1) -> None:
+        """Takes so many from the bucket of an address or a user's id, or refuses; for handlers that do several things at once.
+
+        Raises:
+            RateLimited: there are not so many left; none is taken then.
+        """
+        number = int(getattr(settings, self.setting))
+        wait = take(database, f"{self.name}:{network_of(of)}", number, self.seconds, how_many)
         if wait > 0:
             raise RateLimited(wait, self.of_what)
 
@@ -132,12 +136,15 @@ def network_of(address: str) -> str:
         return address
 
 
-def take(database: Database, bucket: str, number: int, seconds: float) -> float:
-    """Takes one of `number` that refill over `seconds`: 0, or the seconds until there is one. Counts whatever comes of it."""
+def take(database: Database, bucket: str, number: int, seconds: float, how_many: int = 1) -> float:
+    """Takes some of `number` that refill over `seconds`: 0, or the seconds until there are so many.
+
+    Counts whatever comes of the request. More than `number` take all there can be.
+    """
     with database.identity() as session:
         return float(
             session.execute(
-                text("SELECT app.take(:bucket, :number, make_interval(secs => :seconds))"),
-                {"bucket": bucket[:200], "number": number, "seconds": seconds},
+                text("SELECT app.take(:bucket, :number, make_interval(secs => :seconds), :how_many)"),
+                {"bucket": bucket[:200], "number": number, "seconds": seconds, "how_many": how_many},
             ).scalar_one()
         )

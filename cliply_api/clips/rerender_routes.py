@@ -14,6 +14,8 @@ from cliply_api.clips.schemas import NewRender, NewRenders, RerendersView, Reren
 from cliply_api.web.facts import RequestFacts
 from cliply_api.web.idempotency import IDEMPOTENT
 from cliply_api.web.pages import Page, PageRequest
+from cliply_resources.database import Database
+from cliply_resources.settings import Settings
 from cliply_resources.storage import Storage
 
 __all__ = ["rerender_handlers"]
@@ -54,7 +56,7 @@ def rerender_clip(
 
 @post(
     "/batch/rerender",
-    guards=[may("clip.render"), RENDERS],
+    guards=[may("clip.render")],
     status_code=202,
     opt=IDEMPOTENT
     | {
@@ -71,9 +73,12 @@ def rerender_clips(
     session: NamedDependency[Session],
     principal: NamedDependency[Principal],
     facts: NamedDependency[RequestFacts],
+    database: NamedDependency[Database],
+    settings: NamedDependency[Settings],
     data: JSONBody[NewRenders],
 ) -> RerendersView:
-    """All of them with the same settings, or with an error none."""
+    """All of them with the same settings, or with an error none. Each clip counts as one request to render again."""
+    RENDERS.take(database, settings, str(principal.user_id), len(data.clip_ids))
     return rerenders.ask_all(session, principal, facts, data)
 
 

@@ -25,6 +25,7 @@ from cliply_resources.documents import Span, Transcript, UploadSettings
 from cliply_resources.documents.clips import OPTION_NAMES
 from cliply_resources.errors import Conflict, NotFound
 from cliply_resources.storage import Storage
+from cliply_resources.uploads import when_expired
 
 __all__ = ["ask", "ask_all", "get_rerender", "list_rerenders"]
 
@@ -39,7 +40,7 @@ def ask(
     """A wish for new versions of the clip; the unfinished one where the same is asked for twice.
 
     Raises:
-        Conflict: the clip was rejected, its upload is not being worked on, or too many wishes are open.
+        Conflict: the clip was rejected, its upload is not being worked on or its film is gone, or too many wishes are open.
         CallerError: the span is not one for a clip.
     """
     clip = clip_of(session, clip_id, lock=True)
@@ -80,6 +81,8 @@ def _upload(session: Session, clip: Clip) -> Upload:
     if upload.cancelled_at is not None or upload.paused_at is not None:
         state = "was cancelled" if upload.cancelled_at is not None else "is paused"
         raise Conflict(f"The upload of this clip {state}, so nothing of it is rendered. Retry or resume it first.")
+    if upload.expired_at is not None:
+        raise Conflict(when_expired(upload.source_kind, upload.expired_at))
     if clip.state == "rejected":
         raise Conflict("This clip was rejected. Approve it first.")
     return upload
@@ -149,6 +152,7 @@ def _wish(
         "brand": brand,
         "options": options,
         "asked_by": principal.actor_id or principal.user_id,
+        "request_id": facts.errand,
     }
     # The clip's row is locked, so nobody else can be asking for the same.
     made = session.scalars(insert(RenderWish).values(values).returning(RenderWish)).one()

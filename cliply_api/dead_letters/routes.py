@@ -68,7 +68,10 @@ def retry(
     facts: NamedDependency[RequestFacts],
     data: JSONBody[Chosen],
 ) -> Decided:
-    """Each goes on from what is finished. Those without failures, or that are being tried again already, are passed over."""
+    """Each goes on from what is finished; a re-rendering that failed is made again.
+
+    Uploads without failures, that are being tried again already, or whose film has been deleted are passed over.
+    """
     return service.retry(session, principal, facts, data)
 
 

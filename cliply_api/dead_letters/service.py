@@ -26,8 +26,8 @@ def list_letters(session: Session, principal: Principal, page: PageRequest, step
 
 
 def retry(session: Session, principal: Principal, facts: RequestFacts, chosen: Chosen) -> Decided:
-    """They wait for a run that goes on from what is finished."""
-    done = retry_uploads(session, principal.workspace, chosen.upload_ids)
+    """They wait for a run that goes on from what is finished, or that renders again what was asked for."""
+    done = retry_uploads(session, principal.workspace, chosen.upload_ids, request_id=facts.errand)
     for upload_id in done:
         audit(session, principal, facts, "upload.retried", subject=str(upload_id))
     return Decided(upload_ids=sorted(done))

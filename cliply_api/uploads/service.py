@@ -88,7 +88,7 @@ def create(
     else:
         raise CallerError("Send exactly one of “file” and “source_url”.")
     if is_new:
-        row.request_id = facts.request_id
+        row.request_id = facts.errand
         audit(session, principal, facts, "upload.created", subject=str(row.id), source=row.source_kind, title=row.title)
     session.flush()
     return UploadCreated(upload=view_of(session, principal, row), put=put, multipart=multipart, existing=not is_new)
@@ -299,7 +299,7 @@ def confirm(
                 row.source_sha256, row.source_size = stored.sha256, stored.size
                 row.confirmed_at = datetime.now(UTC)
                 row.multipart_id = None
-                row.request_id = facts.request_id
+                row.request_id = facts.errand
                 session.flush()
         except IntegrityError:
             session.refresh(row)

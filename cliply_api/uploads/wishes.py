@@ -16,6 +16,7 @@ from cliply_api.web.audit import audit
 from cliply_api.web.facts import RequestFacts
 from cliply_resources.database.models import Upload, UploadStep
 from cliply_resources.errors import Conflict, NotFound
+from cliply_resources.uploads import when_expired
 
 __all__ = ["at_work", "cancel", "check_retry", "pause", "remove", "restore", "resume", "retry"]
 
@@ -52,6 +53,8 @@ def resume(session: Session, principal: Principal, facts: RequestFacts, upload_i
     row, rows = _locked(session, principal, upload_id)
     if row.paused_at is None:
         raise Conflict("The upload is not paused.")
+    if row.expired_at is not None and row.source_kind == "stored":
+        raise Conflict(when_expired(row.source_kind, row.expired_at))
     row.paused_at = None
     _ask_again(row, facts)
     audit(session, principal, facts, "upload.resumed", subject=str(row.id))
@@ -115,6 +118,11 @@ def check_retry(row: Upload, steps: Sequence[UploadStep], now: datetime) -> None
         raise Conflict("The file has not been confirmed, so that nothing was tried yet.")
     if row.paused_at is not None:
         raise Conflict("The upload is paused. Resume it.")
+    if row.expired_at is not None:
+        # A film from an address or a folder is fetched again; one that was sent to us is gone.
+        if row.source_kind == "stored":
+            raise Conflict(when_expired(row.source_kind, row.expired_at))
+        return
     if row.cancelled_at is not None:
         return
     if at_work(steps, now):
@@ -132,7 +140,7 @@ def at_work(steps: Sequence[UploadStep], now: datetime) -> bool:
 
 def _ask_again(row: Upload, facts: RequestFacts) -> None:
     row.attempt += 1
-    row.request_id = facts.request_id
+    row.request_id = facts.errand
     row.retry_at = datetime.now(UTC)
 
 

@@ -19,8 +19,10 @@ class RequestFacts:
     A plain class: what handlers are given is checked against its type, and a dataclass would be taken apart for that.
     """
 
-    def __init__(self, *, request_id: str = "", address: str = "") -> None:
+    def __init__(self, *, request_id: str = "", address: str = "", errand: str = "") -> None:
         self.request_id = request_id
+        self.errand = errand or request_id
+        """What work that this request asks for is tagged with: its id, and the caller's trace where they sent one."""
         self.address = address
         """Of the caller; behind a trusted proxy, what that proxy says."""
         self.principal: Principal | None = None

@@ -17,7 +17,7 @@ from cliply_api.web.facts import KEY, RequestFacts
 from cliply_api.web.metrics import METRICS
 from cliply_resources.addresses import Network, is_inside, networks
 from cliply_resources.settings import Settings
-from cliply_resources.tracing import Span, tracer
+from cliply_resources.tracing import Span, continued, tracer
 
 __all__ = ["Outermost", "caller_address"]
 
@@ -56,8 +56,10 @@ class Outermost:
             await self.app(scope, receive, send)
             return
         headers: dict[bytes, bytes] = dict(scope["headers"])
+        request_id = _request_id(headers.get(b"x-request-id", b""))
         facts = RequestFacts(
-            request_id=_request_id(headers.get(b"x-request-id", b"")),
+            request_id=request_id,
+            errand=continued(request_id, headers.get(b"traceparent", b"").decode("latin-1")),
             address=caller_address(scope.get("client"), headers.get(b"x-forwarded-for", b""), self._proxies),
         )
         scope.setdefault("state", {})[KEY] = facts
@@ -110,7 +112,7 @@ def _span(scope: Scope, facts: RequestFacts, status: int, begun: int) -> Span:
     method, place = str(scope.get("method", "WS")), str(scope.get("path_template", "unknown"))
     return Span(
         name=f"{method} {place}",
-        request_id=facts.request_id,
+        request_id=facts.errand,
         root=True,
         begun=begun,
         ended=time.time_ns(),

@@ -18,6 +18,7 @@ def add_commands(app: typer.Typer) -> None:
     app.command()(sweep)
     app.command()(worker)
     app.command()(alerts)
+    app.command()(plan)
     app.add_typer(backfill.app, name="backfill")
     app.add_typer(keys.app, name="keys")
     app.add_typer(platforms.app, name="platforms")
@@ -53,6 +54,16 @@ def worker(
     from cliply_assets.cli.worker import run_worker
 
     raise typer.Exit(run_worker(get_settings(), queues or (), processes=processes, name=name))
+
+
+def plan(
+    workspace: Annotated[str, typer.Argument(help="Its id, the beginning of it, or its name.")],
+    new: Annotated[str | None, typer.Argument(metavar="[free|standard|business]", help="Gives it this plan.")] = None,
+) -> None:
+    """Says, or changes, how many uploads of a workspace are worked on at once and how many may wait."""
+    from cliply_assets.cli.plan import print_plan
+
+    print_plan(workspace, new)
 
 
 def alerts(

@@ -11,7 +11,7 @@ from cliply_assets.cli.session import open_database
 from cliply_assets.housekeeping.across import every_workspace
 from cliply_assets.housekeeping.orphans import Orphans, clean_up, find_orphans
 from cliply_assets.housekeeping.partitions import retire_partitions
-from cliply_assets.housekeeping.retention import sweep_events, sweep_uploads
+from cliply_assets.housekeeping.retention import sweep_deliveries, sweep_events, sweep_uploads
 from cliply_assets.housekeeping.tally import tally_storage
 from cliply_assets.housekeeping.tools import examine_tools
 from cliply_assets.housekeeping.watchdog import end_stuck_steps, run_facts
@@ -29,7 +29,8 @@ def _retention(database: Database, settings: Settings, dry_run: bool) -> tuple[s
     now = datetime.now(UTC)
     swept = sweep_uploads(database, open_storage(settings), settings, now=now, most=BATCH, dry_run=dry_run)
     if not dry_run:
-        swept = msgspec.structs.replace(swept, events=sweep_events(database, settings, now=now))
+        events, deliveries = sweep_events(database, settings, now=now), sweep_deliveries(database, settings, now=now)
+        swept = msgspec.structs.replace(swept, events=events, deliveries=deliveries)
     with open_instance(settings) as instance:
         retired = retire_partitions(instance, database, dry_run=dry_run)
     said = (

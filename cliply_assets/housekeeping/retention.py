@@ -18,12 +18,21 @@ from sqlalchemy.orm import Session
 
 from cliply_assets.housekeeping.across import every_workspace, uploads_to_expire, uploads_to_forget
 from cliply_assets.steps.records import FinishedStep
-from cliply_resources.database import Clip, Database, Event, Render, StorageTally, Upload, UploadStep
+from cliply_resources.database import Clip, Database, Event, Render, StorageTally, Upload, UploadStep, WebhookDelivery
 from cliply_resources.settings import Settings
 from cliply_resources.storage import ListedObject, Storage
 from cliply_resources.storage.keys import workspace_prefix
 
-__all__ = ["KEPT_STEPS", "Swept", "expire_upload", "expired_keys", "forget_upload", "sweep_events", "sweep_uploads"]
+__all__ = [
+    "KEPT_STEPS",
+    "Swept",
+    "expire_upload",
+    "expired_keys",
+    "forget_upload",
+    "sweep_deliveries",
+    "sweep_events",
+    "sweep_uploads",
+]
 
 KEPT_STEPS = frozenset({"transcript", "clip_candidates", "frame_index"})
 """Steps whose small documents stay as long as the steps: captions, reasons and the search read them."""
@@ -43,6 +52,8 @@ class Swept(msgspec.Struct, frozen=True, kw_only=True):
     objects: int = 0
     bytes: int = 0
     events: int = 0
+    deliveries: int = 0
+    """Webhooks that were delivered or given up, and are forgotten."""
 
 
 class _Freed(NamedTuple):
@@ -167,6 +178,28 @@ def sweep_events(database: Database, settings: Settings, *, now: datetime) -> in
                         Event.created_at < before,
                     )
                     .returning(Event.seq)
+                ).all()
+            gone += len(deleted)
+            if len(deleted) < EVENT_BATCH:
+                break
+    return gone
+
+
+def sweep_deliveries(database: Database, settings: Settings, *, now: datetime) -> int:
+    """Deletes the log of webhooks that were over `keep_delivery_days` ago, with their attempts; returns how many went."""
+    before = now - timedelta(days=settings.keep_delivery_days)
+    gone = 0
+    for workspace_id in every_workspace(database):
+        mine = WebhookDelivery.workspace_id == workspace_id
+        while True:
+            old = sa.select(WebhookDelivery.id).where(
+                mine, WebhookDelivery.state != "pending", WebhookDelivery.created_at < before
+            )
+            with database.pipeline(workspace_id) as session:
+                deleted = session.execute(
+                    sa.delete(WebhookDelivery)
+                    .where(mine, WebhookDelivery.id.in_(old.order_by(WebhookDelivery.created_at).limit(EVENT_BATCH)))
+                    .returning(WebhookDelivery.id)
                 ).all()
             gone += len(deleted)
             if len(deleted) < EVENT_BATCH:

@@ -33,6 +33,8 @@ class ClaimedWish:
     upload_id: UUID
     wish_id: UUID
     attempt: int
+    request_id: str | None = None
+    """The web request that asked for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +101,7 @@ class WishRecords:
                 upload_id=session.scalars(of_clip).one(),
                 wish_id=wish_id,
                 attempt=row.attempt,
+                request_id=row.request_id,
             )
 
     def begin(self, wish_id: UUID, attempt: int, *, deadline_seconds: float) -> WishFacts | None:

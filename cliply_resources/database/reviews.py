@@ -70,6 +70,8 @@ class RenderWish(Base):
     """Aspect ratio to the number of the version that fulfils it."""
     reason: Mapped[str | None]
     asked_by: Mapped[UUID | None]
+    request_id: Mapped[str | None]
+    """The web request that asked for it last."""
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     ended_at: Mapped[datetime | None]
     options: Mapped[Document] = mapped_column(server_default="{}")

@@ -4,6 +4,8 @@ import pytest
 from api_people import PASSWORD, sign_up
 
 from cliply_api.manage import main
+from cliply_assets.cli.plan import print_plan
+from cliply_resources.errors import CallerError, NotFound
 
 
 def code(reply):
@@ -136,3 +138,34 @@ def test_every_act_is_in_the_log(keeper, user, client):
         "account.unsuspended", "account.suspended", "login.failed", "account.registered",
     ]  # fmt: skip
     assert (log[1]["actor_id"], log[1]["facts"], log[1]["request_id"]) == (keeper.user_id, WHY, "request-4711")
+
+
+def test_another_plan_is_given_and_written_down_where_its_owner_and_the_keeper_look(keeper, user):
+    path = f"/api/admin/workspaces/{user.workspace_id}/plan"
+    assert keeper("POST", path, json={"plan": "business", **WHY}).json()["plan"] == "business"
+    assert keeper("POST", path, json={"plan": "business", **WHY}).status_code == 200
+    [entry] = user("GET", f"/api/workspaces/{user.workspace_id}/audit").json()["data"]
+    assert (entry["action"], entry["facts"]["before"], entry["facts"]["plan"]) == (
+        "workspace.plan_changed", "standard", "business",
+    )  # fmt: skip
+    log = keeper("GET", "/api/admin/log?limit=5").json()["data"]
+    assert (log[0]["action"], log[0]["facts"]["workspace"]) == ("workspace.plan_changed", user.workspace_id)
+    assert keeper("POST", path, json={"plan": "gold", **WHY}).status_code == 400
+    assert code(user("POST", path, json={"plan": "free", **WHY})) == "FORBIDDEN"
+
+
+def test_an_operator_changes_a_plan_by_name_or_beginning_of_the_id(user, api_settings, monkeypatch, capsys):
+    monkeypatch.setattr("cliply_assets.cli.plan.get_settings", lambda: api_settings)
+    print_plan(user.workspace_id, "free")
+    print_plan(user.workspace_id[:-2], None)
+    assert [line.count("has the plan free: 1 at once") for line in capsys.readouterr().out.splitlines()] == [1, 1]
+    [entry] = user("GET", f"/api/workspaces/{user.workspace_id}/audit").json()["data"]
+    assert (entry["action"], entry["actor_name"]) == ("workspace.plan_changed", "operator")
+    with pytest.raises(NotFound):
+        print_plan("no such workspace", None)
+    with pytest.raises(CallerError, match="choose from"):
+        print_plan(user.workspace_id, "gold")
+    user("POST", "/api/workspaces", json={"name": "Twins"})
+    user("POST", "/api/workspaces", json={"name": "Twins"})
+    with pytest.raises(CallerError, match="give more of the id"):
+        print_plan("Twins", "free")

@@ -8,10 +8,12 @@ import sqlalchemy as sa
 from api_people import join, sign_up
 from clip_rows import add_clip, add_render, add_upload
 
+from cliply_assets.partitions import REQUEST_TAG
 from cliply_assets.renders.wishes import WishRecords
-from cliply_resources.database import UploadStep
+from cliply_resources.database import Upload, UploadStep
 from cliply_resources.documents import Segment, Transcript, Word
 from cliply_resources.storage import analysis_key
+from sensors.render_wishes import wish_requests
 
 FILM_SECONDS = 600.0
 
@@ -227,3 +229,52 @@ class TestClaims:
             "rerender.running",
             "rerender.failed",
         ]
+
+
+def test_nothing_is_rendered_or_tried_again_whose_film_was_deleted(rows, owner, upload, clip):
+    for kind, remedy in (("stored", "upload the film again"), ("url", "Retry the upload first")):
+        with rows(owner) as session:
+            session.execute(sa.update(Upload).values(expired_at=sa.func.now(), source_kind=kind))
+        reply = owner("POST", f"/api/clips/{clip}/rerender", json={"style": "none"})
+        assert code(reply) == (409, "CONFLICT")
+        assert remedy in reply.json()["error"]["message"]
+        again = owner("POST", f"/api/uploads/{upload}/retry")
+        assert again.status_code == (409 if kind == "stored" else 200), again.text
+
+
+def test_a_wish_carries_the_request_that_asked_for_it(rows, owner, clip, wishes):
+    asked = {"X-Request-Id": "request-4711", "traceparent": f"00-{'a' * 32}-{'b' * 16}-01"}
+    made = owner("POST", f"/api/clips/{clip}/rerender", json={"style": "none"}, headers=asked)
+    assert made.headers["X-Request-Id"] == "request-4711"
+    claimed = wishes.claim(UUID(made.json()["id"]))
+    assert claimed.request_id == f"request-4711~{'a' * 32}-{'b' * 16}"
+    assert wish_requests([claimed])[0].tags[REQUEST_TAG] == claimed.request_id
+
+
+def test_a_rendering_that_failed_is_made_again_and_the_uploads_own_run_is_not_started(
+    rows, owner, upload, clip, wishes
+):
+    wish = UUID(wish_for(owner, clip, style="none")["id"])
+
+    def fails():
+        claim = wishes.claim(wish)
+        assert wishes.begin(wish, claim.attempt, deadline_seconds=60) is not None
+        wishes.fail(wish, claim.attempt, "It broke.")
+        key = {"upload_id": upload, "step": "rerender", "part": wish.hex}
+        with rows(owner) as session:
+            session.merge(UploadStep(workspace_id=UUID(owner.workspace_id), **key, state="running"))
+        with rows(owner) as session:
+            session.execute(sa.update(UploadStep).where(UploadStep.part == wish.hex).values(state="failed"))
+
+    def letters():
+        return owner("GET", "/api/dead-letters?step=rerender").json()["total"]
+
+    for _ in range(2):
+        fails()
+        assert letters() == 1
+        chosen = {"upload_ids": [str(upload)]}
+        assert owner("POST", "/api/dead-letters/retry", json=chosen).json() == chosen
+        assert owner("POST", "/api/dead-letters/retry", json=chosen).json() == {"upload_ids": []}
+        assert letters() == 0
+        assert owner("GET", f"/api/clips/{clip}/rerenders/{wish}").json()["state"] == "waiting"
+        assert owner("GET", f"/api/uploads/{upload}").json()["upload"]["attempt"] == 1

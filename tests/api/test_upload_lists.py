@@ -164,3 +164,16 @@ def test_requests_to_render_again_have_a_bucket_of_their_own(start):
     assert [reply.status_code == 429 for reply in replies] == [False, False, True]
     assert int(replies[2].headers["Retry-After"]) > 60
     assert eve("GET", f"/api/clips/{clip}").status_code == 200
+
+
+def test_each_clip_of_a_batch_counts_as_one_request_to_render_again(start):
+    client = start(renders_per_hour=3)
+    eve = sign_up(client, "eve")
+    database = client.app.state.database
+    clips = [add_clip(database, eve, add_upload(database, eve)) for _ in range(2)]
+    first, second = (
+        eve("POST", "/api/clips/batch/rerender", json={"clip_ids": clips, "style": style})
+        for style in ("none", "bounce")
+    )
+    assert (first.status_code, second.status_code) == (202, 429)
+    assert eve("POST", f"/api/clips/{clips[0]}/rerender", json={"style": "bounce"}).status_code == 202

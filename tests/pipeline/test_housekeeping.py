@@ -12,13 +12,23 @@ import sqlalchemy as sa
 from cliply_assets.housekeeping.across import uploads_to_backfill, uploads_to_expire
 from cliply_assets.housekeeping.orphans import SETTLED, clean_up, find_orphans
 from cliply_assets.housekeeping.partitions import partitions_to_retire, retire_partitions
-from cliply_assets.housekeeping.retention import expire_upload, sweep_events, sweep_uploads
+from cliply_assets.housekeeping.retention import expire_upload, sweep_deliveries, sweep_events, sweep_uploads
 from cliply_assets.housekeeping.tally import add_up, tally_storage
 from cliply_assets.housekeeping.tools import examine_tools, version_date
 from cliply_assets.housekeeping.watchdog import RunFacts, end_stuck_steps, is_stuck, run_facts
 from cliply_assets.steps.records import FinishedStep
 from cliply_assets.steps.work import StoredObject
-from cliply_resources.database import Clip, Database, Event, Render, StorageTally, Upload, UploadStep
+from cliply_resources.database import (
+    Clip,
+    Database,
+    Event,
+    Render,
+    StorageTally,
+    Upload,
+    UploadStep,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 from cliply_resources.settings import Settings
 from cliply_resources.storage import ListedObject, Storage, analysis_key, clip_key, open_storage, source_key
 from cliply_resources.uploads import uploads_to_start
@@ -139,6 +149,21 @@ def test_old_events_go_and_young_ones_stay(database: Database, storage: Storage,
     assert count
     assert sweep_events(database, settings, now=NOW + 89 * DAY) == 0
     assert sweep_events(database, settings, now=NOW + 91 * DAY) == count
+
+
+def test_webhooks_that_are_over_are_forgotten_and_those_still_to_be_sent_are_not(
+    database: Database, settings: Settings
+) -> None:
+    with database.api(database.local_workspace()) as session:
+        endpoint = WebhookEndpoint(url="https://hooks.invalid/", events=["*"], secret="whsec_AAAA")
+        session.add(endpoint)
+        session.flush()
+        for state in ("pending", "delivered", "failed"):
+            session.add(WebhookDelivery(endpoint_id=endpoint.id, event_id=uuid4(), kind="webhook.test", state=state))
+    assert sweep_deliveries(database, settings, now=NOW + 29 * DAY) == 0
+    assert sweep_deliveries(database, settings, now=NOW + 31 * DAY) == 2
+    with database.api(database.local_workspace()) as session:
+        assert session.scalars(sa.select(WebhookDelivery.state)).all() == ["pending"]
 
 
 def test_the_partitions_of_expired_uploads_go_and_a_run_keeps_its_own(database: Database, storage: Storage) -> None:

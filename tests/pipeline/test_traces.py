@@ -15,7 +15,7 @@ from cliply_assets.steps.rules import STEPS
 from cliply_assets.steps.runner import Attempt
 from cliply_resources.errors import StepFailed
 from cliply_resources.settings import get_settings
-from cliply_resources.tracing import Span, Tracer, root_span_id, trace_id_of
+from cliply_resources.tracing import Span, Tracer, as_otlp, continued, root_span_id, trace_id_of
 
 REQUEST = "0123456789abcdef"
 
@@ -118,3 +118,30 @@ def test_the_web_application_tells_of_each_request(collector: tuple[str, list[di
         found.flush(20)
     (root,) = [each for each in taken if each["traceId"] == trace_id_of(REQUEST)]
     assert (root["name"], root["spanId"]) == ("GET /api/health", root_span_id(REQUEST))
+
+
+def test_a_callers_trace_is_continued_by_the_request_and_all_its_steps() -> None:
+    outer, caller = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+    errand = continued(REQUEST, f"00-{outer}-{caller}-01")
+    assert errand.startswith(REQUEST)
+    document = as_otlp([span(root=True, request_id=errand), span(request_id=errand)], service="s")
+    root, step = document["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    assert root["traceId"] == step["traceId"] == outer
+    assert (root["parentSpanId"], step["parentSpanId"]) == (caller, root["spanId"])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "",
+        "nonsense",
+        f"00-{'0' * 32}-{'1' * 16}-01",
+        f"00-{'1' * 32}-{'0' * 16}-01",
+        f"ff-{'1' * 32}-{'1' * 16}-01",
+        f"00-{'A' * 32}-{'1' * 16}-01",
+        f"00-{'1' * 32}-{'1' * 16}-01-more",
+    ],
+)
+def test_a_header_that_names_no_trace_is_passed_over(wrong: str) -> None:
+    assert continued(REQUEST, wrong) == REQUEST
+    assert continued(REQUEST, f"01-{'1' * 32}-{'1' * 16}-01-more") != REQUEST
