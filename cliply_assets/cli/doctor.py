@@ -16,8 +16,10 @@ from cliply_assets.cli.session import open_database
 from cliply_assets.renders.fonts import bundled_faces
 from cliply_resources.errors import CliplyError
 from cliply_resources.media_tools.ffmpeg import ffmpeg_path, ffmpeg_version, has_filter
+from cliply_resources.media_tools.graphics_card import NVENC, video_coding
 from cliply_resources.settings import Settings
 from cliply_resources.speech import engine_reasons
+from cliply_resources.speech.faster_whisper_engine import whisper_device
 from cliply_resources.storage import open_storage
 from cliply_resources.vision import open_detector
 
@@ -51,6 +53,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _tried("storage", lambda: type(open_storage(settings)).__name__)
     yield _tried("database", lambda: _database(settings))
     yield from _speech(settings)
+    yield _graphics_card(settings)
     yield _ml()
     yield _language_model(settings)
 
@@ -103,6 +106,24 @@ def _speech(settings: Settings) -> Iterator[Finding]:
             yield Finding(what=f"speech: {name}", state="ok", says="ready")
         else:
             yield Finding(what=f"speech: {name}", state="optional", says=reason)
+
+
+def _graphics_card(settings: Settings) -> Finding:
+    coding = video_coding(settings.video_encoder)
+    state: Literal["ok", "optional"] = "ok" if coding.encoder == NVENC else "optional"
+    remedy = ""
+    if coding.is_fallback:
+        remedy = (
+            "Update the card's driver, or set IMAGEIO_FFMPEG_EXE to an ffmpeg with h264_nvenc; "
+            "CLIPLY_VIDEO_ENCODER=libx264 asks for no card."
+        )
+    return Finding(what="graphics card", state=state, says=f"{coding.says} {_models_on()}", remedy=remedy)
+
+
+def _models_on() -> str:
+    """Where speech engines and detectors compute."""
+    device = whisper_device()[0]
+    return "Speech is recognised on the card." if device == "cuda" else "Speech is recognised on the processor."
 
 
 def _ml() -> Finding:

@@ -17,6 +17,7 @@ import msgspec
 from cliply_assets.renders.brand_graph import mark_inputs, outro_picture, outro_sound, with_marks
 from cliply_assets.renders.branding import NO_FILES, BrandFiles, compose_captions
 from cliply_resources.documents import CameraMove, RenderSpec
+from cliply_resources.media_tools.graphics_card import NVENC, decoder_options, encoder_options
 
 __all__ = [
     "CAPTIONS_FILE",
@@ -176,7 +177,7 @@ def part_of_move(move: CameraMove, start: int, end: int, *, first_frame: int) ->
 
 def _reading(spec: RenderSpec, seek: _Seek) -> tuple[str, ...]:
     # Without reinit the graph would start over, frame counters and all, where a recording changes its picture size.
-    return ("-threads", spec.settings["threads"], "-reinit_filter", "0", *seek.options)
+    return ("-threads", spec.settings["threads"], *decoder_options(spec.settings), "-reinit_filter", "0", *seek.options)
 
 
 def _picture(spec: RenderSpec, seek: _Seek, camera: Sequence[CameraMove] | None = None) -> tuple[str, dict[str, str]]:
@@ -352,6 +353,9 @@ def _sound(spec: RenderSpec, seek: _Seek, correction: SoundCorrection) -> str:
 def _video_encoder(spec: RenderSpec) -> tuple[str, ...]:
     settings = spec.settings
     keyframes = round(int(settings["keyframe_seconds"]) * _rate(spec))
+    if settings["encoder"] == NVENC:
+        counted = ("-g", str(keyframes), "-frames:v", str(spec.total_frames), "-fps_mode", "passthrough")
+        return (*encoder_options(settings), *counted)
     return (
         *("-c:v", settings["encoder"], "-preset", settings["preset"], "-crf", settings["crf"]),
         *(

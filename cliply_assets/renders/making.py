@@ -21,8 +21,10 @@ from cliply_resources.documents import Candidate, ClipSettings, RenderSpec, Scen
 from cliply_resources.documents.brands import BrandReference
 from cliply_resources.documents.clips import ASPECTS
 from cliply_resources.media_tools.ffmpeg import ffmpeg_version
+from cliply_resources.media_tools.graphics_card import video_coding
 from cliply_resources.media_tools.loudness import measure_loudness
 from cliply_resources.progress import Progress, part_of
+from cliply_resources.settings import get_settings
 
 __all__ = ["FILE_NAMES", "MadeClip", "Material", "make_files", "plan_render"]
 
@@ -103,6 +105,7 @@ def plan_render(
             "scenes": material.scenes.detector,
         },
         brand_files=material.brand_files,
+        encoder_settings=video_coding(get_settings().video_encoder).settings,
     )
 
 
@@ -135,6 +138,7 @@ def make_files(
     files["edl"].write_text(write_edl(spec, material.source, source_name=material.name), encoding="utf-8")
     files["xml"].write_text(write_premiere_xml(spec, material.source, source_name=material.name), encoding="utf-8")
     files["fcpxml"].write_text(write_fcpxml(spec, material.source, source_name=material.name), encoding="utf-8")
+    coding = video_coding(get_settings().video_encoder)
     account = describe(
         spec,
         rendered,
@@ -143,6 +147,7 @@ def make_files(
         transcript=material.transcript,
         quality=quality,
         cliply_version=version("cliply"),
+        notes=(coding.says,) if coding.is_fallback else (),
         brand_kit=brand_kit,
     )
     files["provenance"].write_bytes(encode_provenance(account))

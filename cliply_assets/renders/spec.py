@@ -5,10 +5,11 @@ gain, encoder settings, ffmpeg, this pipeline) is therefore in it, and nothing e
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
+from types import MappingProxyType
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -76,6 +77,9 @@ ENCODER_SETTINGS: dict[str, str] = {
     "keyframe_seconds": "2",
     "audio_bit_rate": "160000",
 }
+
+_PROCESSOR_ONLY = ("crf", "x264_params")
+NOTHING_ELSE: Mapping[str, str] = MappingProxyType({})
 
 _HIGHEST_RATE = 60
 _LOWEST_RATE = 15
@@ -168,10 +172,12 @@ def make_render_spec(  # noqa: PLR0913 - it names everything that decides the by
     ffmpeg_version: str,
     models: dict[str, str],
     brand_files: BrandFiles = NO_FILES,
+    encoder_settings: Mapping[str, str] = NOTHING_ELSE,
 ) -> RenderSpec:
     """The spec of one clip. `words` have source times; `loudness` is `None` where there is nothing to hear.
 
-    `brand_files` are the files of the brand kit that the settings name.
+    `brand_files` are the files of the brand kit that the settings name. `encoder_settings` are those of another encoder than the
+    processor's, in place of its own.
 
     Raises:
         StepFailed: the span lies outside the source, or the camera does not fit span and picture.
@@ -181,7 +187,7 @@ def make_render_spec(  # noqa: PLR0913 - it names everything that decides the by
     drawn = _words_of(grid.span, words) if settings.style != "none" else ()
     plan = CaptionPlan(style=settings.style, words=drawn)
     fonts: dict[str, str] = {}
-    encoder = dict(ENCODER_SETTINGS)
+    encoder = _encoder(encoder_settings)
     picture = Picture(width, height, grid.frame_rate)
     captions, changes = None, None
     if settings.style != "none" and drawn:
@@ -218,6 +224,12 @@ def make_render_spec(  # noqa: PLR0913 - it names everything that decides the by
     )
     check_spec(spec)
     return spec
+
+
+def _encoder(other: Mapping[str, str]) -> dict[str, str]:
+    if not other:
+        return dict(ENCODER_SETTINGS)
+    return {name: value for name, value in ENCODER_SETTINGS.items() if name not in _PROCESSOR_ONLY} | dict(other)
 
 
 def _captions(

@@ -15,7 +15,8 @@ from cliply_assets.renders.records import ClipRecords, RenderVersion
 from cliply_assets.renders.spec import spec_digest
 from cliply_assets.steps.work import Check, StepResult, StepWork, StoredObject
 from cliply_resources.documents import Candidate, ClipSettings, FaceTracks, Scenes, SourceVideo, Transcript
-from cliply_resources.errors import CliplyError
+from cliply_resources.errors import CliplyError, DeadlineExceeded
+from cliply_resources.media_tools.graphics_card import NVENC, forgo_card
 from cliply_resources.progress import Progress, part_of
 from cliply_resources.storage import Storage
 from cliply_resources.storage.files import hash_file
@@ -108,7 +109,11 @@ def _make(order: _Order, settings: ClipSettings, progress: Progress) -> _Made:
         )
     except CliplyError as error:
         records.fail_render(made.id, str(error))
-        raise
+        if spec.settings["encoder"] != NVENC or isinstance(error, DeadlineExceeded):
+            raise
+        # A card that coded ten frames may still fail over a whole clip: its sessions are few, its memory is shared.
+        forgo_card(str(error))
+        return _make(order, settings, progress)
     files = {}
     for kind, path in fresh.files.items():
         key = clip_key(step.workspace_id, identity, made.version, f"{aspect.replace(':', 'x')}-{path.name}")

@@ -10,6 +10,7 @@ from cliply_assets.steps.work import Check, StepResult, StepWork, StoredObject
 from cliply_resources.documents import MediaProxy, Origin, SourceVideo
 from cliply_resources.errors import MediaError
 from cliply_resources.media_tools.downloads import download
+from cliply_resources.media_tools.graphics_card import decoding_options, video_coding
 from cliply_resources.media_tools.limits import check_limits
 from cliply_resources.media_tools.probe import probe
 from cliply_resources.progress import part_of
@@ -120,8 +121,11 @@ def media_proxy(work: StepWork) -> StepResult:
     """
     source = source_of(work)
     into = work.scratch("proxy")
+    decoder = decoding_options(video_coding(work.configuration.video_encoder))
     with work.file("source_video", "source") as path:
-        proxy = write_proxy(path, source.media, into, progress=work.progress, deadline_seconds=work.seconds_left)
+        proxy = write_proxy(
+            path, source.media, into, progress=work.progress, deadline_seconds=work.seconds_left, decoder=decoder
+        )
     files = {name: into / name for name in ("frames.mkv", "motion.bin", "timing.parquet")}
     if proxy.has_audio:
         files["audio.wav"] = into / "audio.wav"

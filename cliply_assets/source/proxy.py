@@ -10,6 +10,7 @@ import fcntl
 import os
 import shutil
 import tempfile
+import time
 import wave
 from array import array
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cliply_resources.documents.media import MediaProxy, SourceMedia, VideoStream
-from cliply_resources.errors import MediaError, StepFailed
+from cliply_resources.errors import DeadlineExceeded, MediaError, StepFailed
 from cliply_resources.media_tools.ffmpeg import guarded_input, run_ffmpeg
 from cliply_resources.media_tools.frames import count_frames
 from cliply_resources.media_tools.process import ProcessLimits
@@ -88,11 +89,13 @@ def write_proxy(
     progress: Progress,
     deadline_seconds: float,
     threads: int | None = None,
+    decoder: tuple[str, ...] = (),
 ) -> MediaProxy:
     """Writes the proxy's files into a folder, complete or not at all, reading the source once.
 
     `media` is what `probe` said about `source`. Memory stays flat whatever the length. `threads` bounds the decoder
-    (unset: ffmpeg decides). Raises MediaError when less than 90 % of the promised duration decodes, StepFailed when the
+    (unset: ffmpeg decides); `decoder` are options before the input, such as `-hwaccel cuda`, which are left out where
+    ffmpeg fails with them. Raises MediaError when less than 90 % of the promised duration decodes, StepFailed when the
     disk is too small or ffmpeg fails, DeadlineExceeded.
     """
     try:
@@ -103,15 +106,28 @@ def write_proxy(
     except OSError as error:
         raise StepFailed(f"The folder {into} cannot be written to ({error.strerror}); choose one that can.") from error
     with _locked(partial):
-        run_ffmpeg(
-            _arguments(source, media, threads),
-            duration=media.duration,
-            progress=part_of(progress, 0.0, _DECODING_SHARE),
-            deadline_seconds=deadline_seconds,
-            doing="decoding the source",
-            cwd=partial,
-            limits=ProcessLimits(file_bytes=_needed_bytes(media) * 2),
-        )
+        started = time.monotonic()
+
+        def decode(how: tuple[str, ...]) -> None:
+            run_ffmpeg(
+                _arguments(source, media, threads, how),
+                duration=media.duration,
+                progress=part_of(progress, 0.0, _DECODING_SHARE),
+                deadline_seconds=max(1.0, deadline_seconds - (time.monotonic() - started)),
+                doing="decoding the source",
+                cwd=partial,
+                limits=ProcessLimits(file_bytes=_needed_bytes(media) * 2),
+            )
+
+        try:
+            decode(decoder)
+        except DeadlineExceeded:
+            raise
+        except StepFailed:
+            if not decoder:
+                raise
+            # Every output is begun anew, and written over.
+            decode(())
         proxy = _finish(source, media, partial, deadline_seconds, part_of(progress, _DECODING_SHARE, 1.0))
         for name in (AUDIO, FRAMES, MOTION, TIMING):
             (into / name).unlink(missing_ok=True)
@@ -194,7 +210,7 @@ def _finish(source: Path, media: SourceMedia, partial: Path, deadline_seconds: f
     )
 
 
-def _arguments(source: Path, media: SourceMedia, threads: int | None) -> list[str]:
+def _arguments(source: Path, media: SourceMedia, threads: int | None, decoder: tuple[str, ...] = ()) -> list[str]:
     # A broken clock may leap by hours; no output follows it further than this.
     longest = f"{media.duration * 1.1 + 10:.3f}"
     plain = ["-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact", "-t", longest]
@@ -204,7 +220,7 @@ def _arguments(source: Path, media: SourceMedia, threads: int | None) -> list[st
         *("-filter_complex_threads", "1"),
         # A picture that changes size midway must not restart the graph, which would begin all files anew; both branches
         # begin with `scale`, which follows such changes. Turning is ours, because ffmpeg's own comes before it.
-        *guarded_input(source, *pool, "-noautorotate", "-reinit_filter:v", "0"),
+        *guarded_input(source, *pool, *decoder, "-noautorotate", "-reinit_filter:v", "0"),
         *("-filter_complex", _picture_graph(media.video)),
         *("-map", "[frames]", "-c:v", "mjpeg", "-q:v", "4", "-threads:v", "1", *plain, "-f", "matroska", FRAMES),
         *("-map", "[motion]", "-fps_mode", "passthrough", *plain, "-f", "rawvideo", MOTION),
