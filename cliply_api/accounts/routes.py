@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from cliply_api.accounts import connecting, defaults, examples, pages, service
 from cliply_api.accounts.desk import Desk
+from cliply_api.accounts.imports import import_handlers
 from cliply_api.accounts.schemas import (
     AccountCaps,
     AccountLimitsView,
@@ -176,7 +177,7 @@ def callback(
     "/complete",
     guards=[may("account.connect"), BEGINNING],
     status_code=200,
-    opt={"examples": {"body": {"address": examples.BACK}, 200: {"accounts": [examples.ACCOUNT]}}},
+    opt={"further": (502,), "examples": {"body": {"address": examples.BACK}, 200: {"accounts": [examples.ACCOUNT]}}},
     operation_id="CompleteConnection",
     summary="Finish connecting an account that a program began",
     sync_to_thread=True,
@@ -240,7 +241,7 @@ def disconnect(
     "/{account_id:uuid}/refresh",
     guards=[may("account.connect"), BEGINNING],
     status_code=200,
-    opt={"examples": {200: examples.ACCOUNT}},
+    opt={"further": (502,), "examples": {200: examples.ACCOUNT}},
     operation_id="RefreshAccount",
     summary="Renew an account's sign-in now",
     sync_to_thread=True,
@@ -255,7 +256,7 @@ def refresh(desk: NamedDependency[Desk], principal: Caller, account_id: FromPath
 @get(
     "/{account_id:uuid}/limits",
     guards=[may("account.read")],
-    opt={"examples": {200: examples.LIMITS}},
+    opt={"further": (409, 502), "examples": {200: examples.LIMITS}},
     operation_id="GetAccountLimits",
     summary="Ask what an account may post now",
     sync_to_thread=True,
@@ -323,6 +324,7 @@ routes = Router(
         limits,
         list_defaults,
         set_defaults,
+        *import_handlers,
     ],
     tags=["Accounts"],
 )

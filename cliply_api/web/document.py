@@ -30,6 +30,7 @@ ERRORS = {
     422: ("Understood and refused.", ErrorCode.IDEMPOTENCY_KEY_REUSED),
     429: ("Too many requests; see Retry-After.", ErrorCode.RATE_LIMITED),
     500: ("Our fault.", ErrorCode.INTERNAL_ERROR),
+    502: ("A platform refused.", ErrorCode.UPSTREAM_REJECTED),
     503: ("Not now; see Retry-After.", ErrorCode.SERVICE_UNAVAILABLE),
 }
 AnyRequest = Request[Any, Any, Any]
@@ -61,7 +62,9 @@ def openapi_config(version: str) -> OpenAPIConfig:
             Tag(name="API tokens", description="Keys for programs."),
             Tag(name="Workspaces", description="Workspaces, members, invitations, audit log."),
             Tag(name="Clips", description="Reviewed, edited, discussed, rendered again and downloaded."),
-            Tag(name="Accounts", description="On platforms: connected, capped, disconnected; and what posts begin with."),
+            Tag(
+                name="Accounts", description="On platforms: connected, capped, disconnected; and what posts begin with."
+            ),
             Tag(name="Posts", description="Planned, approved, followed, and answered for."),
             Tag(name="Analytics", description="How posts do, and when."),
             Tag(name="Events", description="What happens, as it happens."),
@@ -126,6 +129,8 @@ def _complete(operation: dict[str, Any], method: str, handler: Any, schemas: dic
         wanted |= {409}  # also of a read: not everything that is there has everything that can be asked for
     if requirement.kind == "public" and method == "POST":
         wanted |= {401}
+    # What else a handler answers, such as one that asks a platform: `opt={"further": (409, 502)}`.
+    wanted |= set(handler.opt.get("further") or ())
     for status in sorted(wanted | ({400} if has_path else set())):
         responses[str(status)] = _error_response(status)
     for status, name in (handler.opt.get("answers") or {}).items():

@@ -10,7 +10,7 @@ from simulated_platforms import OUR_URL, come_back, settings_of, simulated
 from cliply_api.accounts.connecting import with_answer
 from cliply_api.accounts.defaults import filled
 from cliply_api.accounts.schemas import PlatformName
-from cliply_resources.database import AccountRow, PostRow
+from cliply_resources.database import AccountRow, ImportedPost, PostRow
 from cliply_resources.platforms.registry import PLATFORM_NAMES
 
 
@@ -265,6 +265,24 @@ def test_an_editor_sees_accounts_and_connects_none(ann, client):
     assert editor("GET", "/api/accounts").status_code == 200
     assert editor("POST", "/api/accounts/sandbox").status_code == 403
     assert editor("POST", "/api/accounts/connect", json={"platform": "x"}).status_code == 403
+
+
+def test_an_accounts_own_earlier_posts_are_listed_and_looked_for_as_often_as_wanted(ann, shared_database):
+    account = ann("POST", "/api/accounts/sandbox").json()["id"]
+    path = f"/api/accounts/{account}"
+    assert ann("GET", f"{path}/import").json()["enabled"] is True
+    off = ann("PUT", f"{path}/import", json={"enabled": False}).json()
+    assert (off["enabled"], off["next_at"]) == (False, None)
+    on = ann("PUT", f"{path}/import", json={"enabled": True, "every_seconds": 3600}).json()
+    assert (on["enabled"], on["every_seconds"]) == (True, 3600)
+    assert ann("PUT", f"{path}/import", json={"enabled": True, "every_seconds": 5}).status_code == 400
+    with shared_database.pipeline(UUID(ann.workspace_id)) as session:
+        for day in (1, 3, 2):
+            at = datetime(2026, 10, day, tzinfo=UTC)
+            session.add(ImportedPost(account_id=UUID(account), platform="sandbox", remote_id=str(day), published_at=at))
+    first = ann("GET", f"{path}/imported-posts?limit=2").json()
+    rest = ann("GET", f"{path}/imported-posts?limit=2&cursor={first['next_cursor']}").json()
+    assert (first["total"], [one["remote_id"] for one in first["data"] + rest["data"]]) == (3, ["3", "2", "1"])
 
 
 def test_a_platform_is_stopped_and_started_by_whoever_runs_the_installation(ann, client, ask):
