@@ -47,6 +47,8 @@ class StepTiming(msgspec.Struct, frozen=True, kw_only=True):
     started: float
     """Seconds after the first step of this run."""
     reused: bool
+    cpu_seconds: float = 0.0
+    """Of its process and of the programs that it ran."""
 
 
 class ClipResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,6 +161,7 @@ def _timings(steps: Sequence[UploadStep], run_id: str) -> tuple[StepTiming, ...]
                 seconds=round((row.ended_at - row.started_at).total_seconds(), 3),
                 started=round((row.started_at - first).total_seconds(), 3) if first and fresh else 0.0,
                 reused=not fresh,
+                cpu_seconds=float(row.usage.get("cpu_seconds") or 0.0),
             )
         )
     return tuple(timings)
