@@ -13,6 +13,7 @@ VERSION: dict[str, Any] = {
     "style": "highlight_word",
     "brand_kit": {"id": "0192f0c4-7e1a-7c3e-9a55-0f6c2b9d1e30", "name": "Acme"},
     "layout": "auto",
+    "mask_profanity": False,
     "state": "ready",
     "files": ["edl", "fcpxml", "provenance", "srt", "thumbnail", "video", "xml"],
     "duration_s": 31.4,
@@ -89,6 +90,7 @@ RERENDER: dict[str, Any] = {
     "reason": None,
     "brand_kit": None,
     "layout": "auto",
+    "mask_profanity": False,
     "created_at": "2026-11-20T10:12:00Z",
     "ended_at": None,
 }

@@ -196,6 +196,7 @@ def _view(row: RenderWish) -> RerenderView:
         reason=row.reason,
         brand_kit=reference_view(row.brand),
         layout=row.options.get("layout", "auto"),
+        mask_profanity=row.options.get("mask_profanity", False),
         created_at=row.created_at,
         ended_at=row.ended_at,
     )

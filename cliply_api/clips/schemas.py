@@ -99,6 +99,8 @@ class RenderSettings(Request, kw_only=True):
     """A kit of the workspace as it is now, or `none`. Absent: as the newest version was made."""
     layout: Layout | UnsetType = UNSET
     """How shots are framed. Absent: as the newest version was made."""
+    mask_profanity: bool | UnsetType = UNSET
+    """Whether swear words are shown by their first letter. Absent: as in the newest version."""
 
 
 class NewRender(RenderSettings, kw_only=True):
@@ -132,6 +134,7 @@ class RerenderView(View, kw_only=True):
     """Why it failed."""
     brand_kit: BrandReferenceView | None
     layout: Layout
+    mask_profanity: bool
     created_at: datetime
     ended_at: datetime | None
 
@@ -152,6 +155,7 @@ class VersionView(View, kw_only=True):
     """Whose look it was made in."""
     layout: Layout
     """As it was asked for: `auto` decides shot by shot."""
+    mask_profanity: bool
     state: Literal["pending", "running", "ready", "failed"]
     files: list[FileKind]
     """What can be downloaded."""

@@ -306,6 +306,7 @@ def version_view(row: Render) -> VersionView:
         style=row.style,
         brand_kit=reference_view(row.brand),
         layout=row.options.get("layout", "auto"),
+        mask_profanity=row.options.get("mask_profanity", False),
         state=row.state,  # type: ignore[arg-type]  # the table allows these words only
         files=sorted(row.objects) if row.state == "ready" else [],  # type: ignore[arg-type]  # the kinds of file that renders write
         duration_s=row.duration,

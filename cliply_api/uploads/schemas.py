@@ -93,6 +93,9 @@ class Options(Request, kw_only=True):
     layout: Layout | UnsetType = UNSET
     """How shots are framed: `speaker` follows who speaks, `panels` shows everybody in a panel, `screen` puts a screen above its small
     camera, `fit` shows the whole picture on blurred sides. Absent or `auto`: decided shot by shot."""
+    mask_profanity: bool | UnsetType = UNSET
+    """Whether swear words (English, German, Spanish, French) in captions, subtitle files and on thumbnails are shown by their first
+    letter. Absent: no."""
 
 
 class NewFile(Request, kw_only=True):
@@ -132,6 +135,7 @@ class OptionsView(View, kw_only=True):
     topic: str | None
     exclude: list[Range]
     layout: Layout
+    mask_profanity: bool
 
 
 class QueueView(View, kw_only=True):

@@ -115,6 +115,7 @@ def upload_view(upload: Upload, rows: UploadRows) -> UploadView:
             if settings.exclude is UNSET
             else [Range(start=one.start, end=one.end) for one in settings.exclude],
             layout=settings.layout or "auto",
+            mask_profanity=settings.mask_profanity or False,
         ),
         created_at=upload.created_at,
         completed_at=upload.completed_at,

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID
 
+import msgspec
 from msgspec import UNSET
 
 from cliply_assets.renders.branding import BrandFiles, fetch_brand_files
 from cliply_assets.renders.making import Material, make_files, plan_render
+from cliply_assets.renders.profanity import mask_text, mask_transcript
 from cliply_assets.renders.records import ClipRecords, RenderVersion
 from cliply_assets.renders.spec import spec_digest
 from cliply_assets.steps.work import Check, StepResult, StepWork, StoredObject
@@ -35,11 +37,15 @@ def make_versions(
     with ExitStack() as stack:
         source = step.document("source_video", "source.json", SourceVideo)
         path = stack.enter_context(step.file("source_video", "source"))
+        transcript = step.document("transcript", "transcript.json", Transcript)
+        if any(each.mask_profanity for each in settings):
+            transcript = mask_transcript(transcript)
+            candidate = msgspec.structs.replace(candidate, title=mask_text(candidate.title))
         material = Material(
             source=source,
             path=path,
             name=Path(step.source_uri).name if step.source_kind == "file" else f"{source.title}{path.suffix}",
-            transcript=step.document("transcript", "transcript.json", Transcript),
+            transcript=transcript,
             scenes=step.document("scenes", "scenes.json", Scenes),
             faces=step.table("face_tracks", "faces.parquet"),
             detector=step.document("face_tracks", "faces.json", FaceTracks).detector,

@@ -53,6 +53,8 @@ class ClipOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     layout: Layout | UnsetType = UNSET
     """Absent: `auto`."""
+    mask_profanity: bool | UnsetType = UNSET
+    """Whether swear words in captions, subtitle files and on thumbnails are shown by their first letter. Absent: no."""
 
     @property
     def chosen(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from clip_rows import add_clip, add_render, add_upload
 
 from cliply_assets.partitions import REQUEST_TAG
 from cliply_assets.renders.wishes import WishRecords
-from cliply_resources.database import Upload, UploadStep
+from cliply_resources.database import Render, Upload, UploadStep
 from cliply_resources.documents import Segment, Transcript, Word
 from cliply_resources.storage import analysis_key
 from sensors.render_wishes import wish_requests
@@ -94,6 +94,25 @@ def test_asked_twice_it_is_wanted_once_and_other_settings_are_another_wish(owner
     assert listed["data"][-1] == first
     entries = owner("GET", f"/api/workspaces/{owner.workspace_id}/audit").json()["data"]
     assert [entry["action"] for entry in entries].count("clip.rerender_asked") == 3
+
+
+def test_a_layout_is_asked_for_by_name_reaches_the_pipeline_and_stays_for_the_next_time(rows, owner, clip, wishes):
+    asked = wish_for(owner, clip, layout="panels", mask_profanity=True)
+    assert (asked["layout"], asked["mask_profanity"]) == ("panels", True)
+    assert wish_for(owner, clip)["id"] != asked["id"]
+    claimed = wishes.claim(UUID(asked["id"]))
+    assert claimed is not None
+    facts = wishes.begin(UUID(asked["id"]), claimed.attempt, deadline_seconds=60)
+    assert facts is not None
+    assert facts.options == {"layout": "panels", "mask_profanity": True}
+    wishes.finish(UUID(asked["id"]), claimed.attempt, {"9:16": 1})
+    with rows(owner) as session:
+        add_render(session, clip)
+        session.flush()
+        session.execute(sa.update(Render).where(Render.clip_id == clip).values(options=dict(facts.options)))
+    again = wish_for(owner, clip, style="bounce")
+    assert (again["layout"], again["mask_profanity"], again["style"]) == ("panels", True, "bounce")
+    assert owner("POST", f"/api/clips/{clip}/rerender", json={"layout": "round"}).status_code == 400
 
 
 def test_another_span_is_moved_to_words_and_holds_for_the_clip_once_it_is_rendered(owner, clip, wishes):
