@@ -146,7 +146,7 @@ def test_writers_side_by_side_leave_no_gap_and_no_double(shared_database, worksp
         for state in ("pending", "running", "completed"):
             with shared_database.pipeline(workspace) as session:
                 session.merge(
-                    UploadStep(workspace_id=workspace, upload_id=upload.id, step="renders", part=str(part), state=state)
+                    UploadStep(workspace_id=workspace, upload_id=upload.id, step="work", part=str(part), state=state)
                 )
 
     def read():
