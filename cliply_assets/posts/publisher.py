@@ -7,6 +7,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -32,6 +33,11 @@ log = structlog.get_logger()
 LOOK_SECONDS = 0.2
 """Between two looks at what is due, which cost one query of an index each."""
 ALIVE_SECONDS = 2.0
+HOLD_SECONDS = 15.0
+"""Prepared posts are taken in hand so long before they are due: at their moment only the intent and the result are written."""
+HOLD_LOOK_SECONDS = 1.0
+MOST_HELD = 2000
+HOLD_BATCH = 8
 AFTER_TROUBLE_SECONDS = 1.0
 
 
@@ -87,6 +93,10 @@ class Publisher:
         self._published: queue.SimpleQueue[PublishedPost] = queue.SimpleQueue()
         self._guard = threading.Lock()
         self._in_hand: set[UUID] = set()
+        self._busy = 0
+        self._held: dict[UUID, list[Work]] = {}
+        """By account, each in the order of its turns."""
+        self._hold_again_at = 0.0
         self._wake = threading.Event()
         self._stopping = threading.Event()
 
@@ -112,6 +122,7 @@ class Publisher:
                     count += 1
             finally:
                 self._stopping.set()
+                self._let_go()
         while not self._published.empty():
             tell(self._published.get())
             count += 1
@@ -134,18 +145,110 @@ class Publisher:
                 self._wake.clear()
 
     def _begin_due(self, pool: ThreadPoolExecutor) -> int:
-        """Hands what is due to free threads."""
+        """Hands what is due to free threads; those that are free then take what is due soon in hand."""
+        begun = self._begin_held(pool)
         with self._guard:
-            in_hand = set(self._in_hand)
-        free = self._threads - len(in_hand)
+            in_hand, free = set(self._in_hand), self._threads - self._busy
         if free <= 0:
-            return 0
-        found = [pair for pair in self._records.to_wake(self._clock(), free + len(in_hand)) if pair[1] not in in_hand]
+            return begun
+        # What is held comes into this list only when it is overdue, and is left out of it.
+        found = [pair for pair in self._records.to_wake(self._clock(), self._threads * 2) if pair[1] not in in_hand]
         for workspace_id, post_id in found[:free]:
             with self._guard:
                 self._in_hand.add(post_id)
-            pool.submit(self._work, workspace_id, post_id)
-        return min(len(found), free)
+            self._submit(pool, self._work, workspace_id, post_id)
+        begun += min(len(found), free)
+        return begun or self._begin_to_hold(pool, free)
+
+    def _begin_held(self, pool: ThreadPoolExecutor) -> int:
+        """Accounts whose held posts are due now, as many as there are free threads."""
+        now, count = self._clock(), 0
+        with self._guard:
+            ready = [account for account, held in self._held.items() if held[0].standing.due_at <= now]
+            ready.sort(key=lambda account: self._held[account][0].standing.due_at)
+            turns = []
+            for account in ready[: max(self._threads - self._busy, 0)]:
+                held = self._held.pop(account)
+                due = [work for work in held if work.standing.due_at <= now]
+                if len(due) < len(held):
+                    self._held[account] = held[len(due) :]
+                turns.append(due)
+        for due in turns:
+            self._submit(pool, self._publish_held, due)
+            count += 1
+        return count
+
+    def _begin_to_hold(self, pool: ThreadPoolExecutor, free: int) -> int:
+        """Looks for prepared posts that are due soon."""
+        with self._guard:
+            room = MOST_HELD - sum(len(held) for held in self._held.values())
+            in_hand = set(self._in_hand)
+        if room <= 0 or monotonic() < self._hold_again_at:
+            return 0
+        soon = self._clock() + timedelta(seconds=HOLD_SECONDS)
+        wanted = min(free * HOLD_BATCH, room)
+        found = [pair for pair in self._records.to_hold(soon, wanted) if pair[1] not in in_hand]
+        if len(found) < wanted:
+            self._hold_again_at = monotonic() + HOLD_LOOK_SECONDS
+        for first in range(0, len(found), HOLD_BATCH):
+            batch = found[first : first + HOLD_BATCH]
+            with self._guard:
+                self._in_hand.update(post_id for _, post_id in batch)
+            self._submit(pool, self._hold, batch)
+        return len(found)
+
+    def _submit(self, pool: ThreadPoolExecutor, job: Callable[..., None], *what: object) -> None:
+        with self._guard:
+            self._busy += 1
+
+        def work() -> None:
+            try:
+                job(*what)
+            finally:
+                with self._guard:
+                    self._busy -= 1
+                self._wake.set()
+
+        pool.submit(work)
+
+    def _hold(self, batch: list[tuple[UUID, UUID]]) -> None:
+        for workspace_id, post_id in batch:
+            held: Work | None = None
+            if not self._stopping.is_set():
+                with self._stumbling(post_id):
+                    held = self._records.hold(workspace_id, post_id, self._clock(), ahead=HOLD_SECONDS)
+            with self._guard:
+                if held is None:
+                    self._in_hand.discard(post_id)
+                    continue
+                turns = self._held.setdefault(held.account_id, [])
+                turns.append(held)
+                turns.sort(key=lambda work: (work.standing.due_at, work.post_id))
+
+    def _publish_held(self, turns: list[Work]) -> None:
+        """Posts of one account, in their order; what is put off is looked at again like any other."""
+        for work in turns:
+            try:
+                if not self._stopping.is_set():
+                    with self._stumbling(work.post_id):
+                        self._taker.take(work)
+                else:
+                    self._records.let_go(work)
+            finally:
+                with self._guard:
+                    self._in_hand.discard(work.post_id)
+
+    def _let_go(self) -> None:
+        """What is held and not begun is anybody's again."""
+        with self._guard:
+            left = [work for held in self._held.values() for work in held]
+            self._held.clear()
+        for work in left:
+            try:
+                self._records.let_go(work)
+            except TryLater:
+                # Whoever comes next finds that this publisher is dead.
+                return
 
     def _idle(self, seconds: float) -> bool:
         with self._guard:
@@ -160,20 +263,25 @@ class Publisher:
         while following is not None and not self._stopping.is_set():
             current, following = following, None
             try:
-                following = self._one(workspace_id, current, ahead)
-                ahead = BLOCKED_SECONDS
-            except TryLater as error:
-                log.warning("publisher_waits", why=str(error))
-                self._stopping.wait(AFTER_TROUBLE_SECONDS)
-            except Exception:
-                # The post stays as its last stored step left it, and is looked at again.
-                log.exception("publisher_stumbled", post=str(current))
-                self._stopping.wait(AFTER_TROUBLE_SECONDS)
+                with self._stumbling(current):
+                    following = self._one(workspace_id, current, ahead)
+                    ahead = BLOCKED_SECONDS
             finally:
                 with self._guard:
                     self._in_hand.discard(current)
             following = self._take_in_hand(following)
-        self._wake.set()
+
+    @contextmanager
+    def _stumbling(self, post_id: UUID) -> Iterator[None]:
+        """The post stays as its last stored step left it, and is looked at again."""
+        try:
+            yield
+        except TryLater as error:
+            log.warning("publisher_waits", why=str(error))
+            self._stopping.wait(AFTER_TROUBLE_SECONDS)
+        except Exception:
+            log.exception("publisher_stumbled", post=str(post_id))
+            self._stopping.wait(AFTER_TROUBLE_SECONDS)
 
     def _one(self, workspace_id: UUID, post_id: UUID, ahead: float) -> UUID | None:
         work = self._records.claim(workspace_id, post_id, self._clock(), ahead=ahead)

@@ -115,6 +115,39 @@ class PostRecords:
             )
             return [(row[0], row[1]) for row in found]
 
+    def to_hold(self, moment: datetime, at_most: int) -> list[tuple[UUID, UUID]]:
+        """Workspace and post ids of prepared posts that nobody holds and that are due by then."""
+        with self.database.across() as session:
+            found = session.execute(
+                sa.text("SELECT * FROM app.posts_to_hold(:moment, :most)"), {"moment": moment, "most": at_most}
+            )
+            return [(row[0], row[1]) for row in found]
+
+    def hold(self, workspace_id: UUID, post_id: UUID, now: datetime, *, ahead: float) -> Work | None:
+        """A prepared post that is due within `ahead` seconds, to be published then; others look at it only after that."""
+        with self.database.pipeline(workspace_id) as session:
+            mine = sa.select(PostRow).where(PostRow.id == post_id).with_for_update(skip_locked=True)
+            row = session.scalars(mine).one_or_none()
+            if row is None or row.state != "prepared" or row.worker is not None:
+                return None
+            if row.wake_at is None or row.wake_at > now + timedelta(seconds=ahead):
+                return None
+            standing = self._standing(row)
+            if self._put_off(session, row, standing, now):
+                return None
+            work = self._taken(session, row, standing, now)
+            row.wake_at = max(row.due_at, now) + self._takeover
+            return work
+
+    def let_go(self, work: Work) -> None:
+        """A post that is held is anybody's again; nothing happens where it is not held any more."""
+        with self.database.pipeline(work.workspace_id) as session:
+            session.execute(
+                self._held(work)
+                .where(PostRow.state == "prepared")
+                .values(worker=None, lease_until=None, lease=PostRow.lease + 1, wake_at=work.standing.due_at)
+            )
+
     def lives(self, worker: UUID) -> bool:
         """Whether the publisher holds its lock. Of one's own: whether the connection that holds it still stands."""
         with self.database.across() as session:
@@ -335,7 +368,10 @@ class PostRecords:
     def _cap_until(self, session: Session, account: AccountRow, now: datetime) -> datetime | None:
         if account.parked_until is not None and account.parked_until > now:
             return account.parked_until
-        if account.posts_per_day is None and account.min_gap_seconds == 0:
+        most = self._platform(account.platform).limits.posts_per_day
+        if account.posts_per_day is not None:
+            most = min(account.posts_per_day, most or account.posts_per_day)
+        if most is None and account.min_gap_seconds == 0:
             return None
         made = (
             sa.select(PostAttempt.started_at)
@@ -349,8 +385,8 @@ class PostRecords:
             .order_by(PostAttempt.started_at.desc())
         )
         times = list(session.scalars(made))
-        if account.posts_per_day is not None and len(times) >= account.posts_per_day:
-            return times[account.posts_per_day - 1] + DAY
+        if most is not None and len(times) >= most:
+            return times[most - 1] + DAY
         if times and times[0] + timedelta(seconds=account.min_gap_seconds) > now:
             return times[0] + timedelta(seconds=account.min_gap_seconds)
         return None
@@ -390,14 +426,15 @@ class PostRecords:
                 "sent_bytes": attempted.sent_bytes,
             }  # fmt: skip
             if attempted.kind == StepKind.COMMIT:
-                session.execute(intents.values(**said))
-            else:
-                session.add(
-                    PostAttempt(
-                        post_id=work.post_id, lease=work.lease, revision=work.revision, step=attempted.step,
-                        kind=attempted.kind, started_at=attempted.started_at, **said,
-                    )
-                )  # fmt: skip
+                resolved = {} if move.intent is None else {"resolution": move.intent}
+                session.execute(intents.values(**said, **resolved))
+                return
+            session.add(
+                PostAttempt(
+                    post_id=work.post_id, lease=work.lease, revision=work.revision, step=attempted.step,
+                    kind=attempted.kind, started_at=attempted.started_at, **said,
+                )
+            )  # fmt: skip
         if move.intent is not None:
             session.execute(intents.values(resolution=move.intent))
 

@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--posts", type=int, default=1000)
     parser.add_argument("--accounts", type=int, default=200)
     parser.add_argument("--publishers", type=int, default=1, help="processes")
-    parser.add_argument("--ahead", type=float, default=60.0, help="seconds to prepare in")
+    parser.add_argument("--ahead", type=float, default=25.0, help="seconds between the last preparation and the moment")
     parser.add_argument(
         "--answer", type=float, default=0.0, help="seconds that the platform takes for the publishing call"
     )
@@ -82,22 +82,23 @@ def publish(home: Path, answer: float) -> None:
     slow = SlowSandbox(home / "sandbox", "http://localhost/sandbox")
     named: Any = (lambda _: slow) if answer else (lambda _: adapter(settings))
     with Database.open(settings) as database:
-        Publisher(database, open_storage(settings), settings, platform_named=named).run(idle_seconds=8)
+        Publisher(database, open_storage(settings), settings, platform_named=named).run(idle_seconds=60)
 
 
 def measure(database: Database, settings: Settings, chosen: argparse.Namespace) -> dict[str, Any]:
     """The document."""
     workspace = database.local_workspace()
     platform = adapter(settings)
-    due = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=chosen.ahead)
+    later = datetime.now(UTC) + timedelta(minutes=9)
     accounts = [_account(database, settings, platform, workspace, f"a{number}") for number in range(chosen.accounts)]
     key = f"{workspace}/clips/{uuid4()}/v1/clip.mp4"
     open_storage(settings).put_bytes(key, bytes(CLIP_BYTES))
-    posts = [_post(database, accounts[n % len(accounts)], workspace, key, due, n) for n in range(chosen.posts)]
+    posts = [_post(database, accounts[n % len(accounts)], workspace, key, later, n) for n in range(chosen.posts)]
     command = [sys.executable, __file__, "--home", str(settings.home), "--answer", str(chosen.answer)]
     begun = time.monotonic()
     running = [subprocess.Popen(command) for _ in range(chosen.publishers)]
-    prepared = _prepared(database, workspace, due)
+    prepared = _prepared(database, workspace, chosen.posts, later - timedelta(minutes=1))
+    due = _move(database, workspace, chosen.ahead)
     for process in running:
         process.wait()
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -111,14 +112,22 @@ def measure(database: Database, settings: Settings, chosen: argparse.Namespace) 
     }
 
 
-def _prepared(database: Database, workspace: UUID, due: datetime) -> int:
-    """How many were prepared in time."""
-    count = 0
-    while datetime.now(UTC) < due - timedelta(seconds=0.5):
+def _prepared(database: Database, workspace: UUID, wanted: int, end: datetime) -> int:
+    """How many are prepared; waits for all of them."""
+    while True:
         with database.pipeline(workspace) as session:
-            count = session.query(PostRow).filter_by(state="prepared").count()
+            count = session.query(PostRow).filter_by(state="prepared", worker=None).count()
+        if count >= wanted or datetime.now(UTC) > end:
+            return count
         time.sleep(1)
-    return count
+
+
+def _move(database: Database, workspace: UUID, seconds: float) -> datetime:
+    """Lets all of them be due in the same moment."""
+    due = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds)
+    with database.pipeline(workspace) as session:
+        session.query(PostRow).update({"due_at": due, "wake_at": due})
+    return due
 
 
 def _account(database: Database, settings: Settings, platform: Platform, workspace: UUID, name: str) -> UUID:

@@ -241,7 +241,7 @@ def test_reviewed_functions_can_read_ids_and_states_but_no_text_of_a_user(ask):
         "confirmed_at", "incoming_until", "retry_at", "deadline_at", "due_at", "endpoint_id", "account_id", "wake_at", "refresh_at",
         "plan", "discarded_at", "attempt", "started_attempt", "number", "asked_at", "begun_at",
         "step", "started_at", "ended_at", "expired_at", "forgotten_at", "purged_at", "day", "objects", "bytes",
-        "platform", "remote_id", "next_at", "parked_until", "import_next_at",
+        "platform", "remote_id", "next_at", "parked_until", "import_next_at", "worker",
     }  # fmt: skip
 
 
