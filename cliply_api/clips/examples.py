@@ -44,6 +44,7 @@ CLIP: dict[str, Any] = {
 }
 DETAIL: dict[str, Any] = {
     **CLIP,
+    "hook": "We shipped it a year too late",
     "subscores": {"hook": 91.0, "emotion": 74.5},
     "reasons": ["It opens with a question.", "The audience laughs at its end."],
     "provenance": {

@@ -213,6 +213,8 @@ class OriginView(View, kw_only=True):
 class ClipDetail(ClipView, kw_only=True):
     """A clip with everything that is known of it."""
 
+    hook: str
+    """A line in words of the clip to open with or to write over it; empty where nothing is said."""
     subscores: dict[str, float]
     """Named parts of the score, each 0 to 100."""
     reasons: list[str]

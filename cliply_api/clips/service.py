@@ -102,6 +102,7 @@ def get_clip(session: Session, clip_id: UUID) -> ClipDetail:
     versions = _versions(session, [clip_id])[clip_id]
     return ClipDetail(
         **_facts(row, versions),
+        hook=row.hook,
         subscores={name: float(value) for name, value in row.subscores.items()},
         reasons=row.reasons,
         provenance=OriginView(

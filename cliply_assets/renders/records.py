@@ -36,7 +36,7 @@ class MadeElsewhere(NamedTuple):
     duration: float
 
 
-WRITTEN_DOWN = ("start_s", "end_s", "score", "subscores", "title", "description", "hashtags", "reasons")
+WRITTEN_DOWN = ("start_s", "end_s", "score", "subscores", "title", "description", "hashtags", "hook", "reasons")
 """What the files of a clip repeat of its candidate."""
 
 _THE_SAME = 0.5  # share of the shorter of two clips, above which they show the same moment
@@ -114,6 +114,7 @@ class ClipRecords:
             "title": candidate.title,
             "description": candidate.description,
             "hashtags": list(candidate.hashtags),
+            "hook": candidate.hook,
             "reasons": list(candidate.reasons),
         }
         row = {

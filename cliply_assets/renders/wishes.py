@@ -69,6 +69,7 @@ def as_candidate(row: Clip, span: Span) -> Candidate:
         title=row.title,
         description=row.description,
         hashtags=tuple(row.hashtags),
+        hook=row.hook,
         reasons=tuple(row.reasons),
     )
 

@@ -191,6 +191,8 @@ class Clip(Base):
     title: Mapped[str] = mapped_column(server_default="")
     description: Mapped[str] = mapped_column(server_default="")
     hashtags: Mapped[list[str]] = mapped_column(server_default="{}")
+    hook: Mapped[str] = mapped_column(server_default="")
+    """A line to open with; empty where nothing is said."""
     reasons: Mapped[list[str]] = mapped_column(server_default="{}")
     state: Mapped[str] = mapped_column(server_default="proposed")
     """`proposed`, `approved` or `rejected`."""

@@ -55,6 +55,7 @@ def add_clip(session: Session, upload: UUID, **facts: object) -> UUID:
             "title": "Why the first version failed",
             "description": "It was ready too late.",
             "hashtags": ["#startup"],
+            "hook": "We shipped a year too late",
             "reasons": ["It opens with a question."],
             **facts,
         }

@@ -142,6 +142,7 @@ class TestGetting:
         found = owner("GET", f"/api/clips/{clip}").json()
         assert found["subscores"] == {"hook": 91.0}
         assert found["reasons"] == ["It opens with a question."]
+        assert found["hook"] == "We shipped a year too late"
         assert found["provenance"] == {
             "upload_title": "Episode 41",
             "source_kind": "url",

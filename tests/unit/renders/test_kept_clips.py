@@ -2,6 +2,7 @@
 
 from uuid import uuid4
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
@@ -53,6 +54,14 @@ def test_proposals_are_replaced_and_improved(records, upload, titles):
     kept = records.keep(upload, [candidate(100, "Better"), candidate(200)])
     assert kept == [clip_id(upload, 100, 120), clip_id(upload, 200, 220)]
     assert titles() == {100: "Better", 200: "A title"}
+
+
+def test_the_hook_of_a_candidate_is_kept_with_its_clip(records, upload):
+    line = "We shipped a year too late"
+    (kept,) = records.keep(upload, [msgspec.structs.replace(candidate(0), hook=line)])
+    assert records.clip(kept).hook == line
+    records.keep(upload, [msgspec.structs.replace(candidate(0), hook="Better")])
+    assert records.clip(kept).hook == "Better"
 
 
 @pytest.mark.parametrize("done", [{"state": "approved"}, {"state": "rejected"}, {"edited_at": sa.func.now()}])
