@@ -28,6 +28,8 @@ class RunFact:
     ended_at: datetime | None = None
     will_retry: bool = False
     """Dagster means to start it again by itself."""
+    died: bool = False
+    """It failed, and not because a step did."""
     goes_on: bool = False
     """Another run goes on with the upload when this one has succeeded."""
 

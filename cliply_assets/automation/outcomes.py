@@ -11,7 +11,8 @@ from uuid import UUID
 
 import dagster as dg
 import sqlalchemy as sa
-from dagster._core.storage.tags import WILL_RETRY_TAG
+from dagster._core.events import RunFailureReason
+from dagster._core.storage.tags import RUN_FAILURE_REASON_TAG, WILL_RETRY_TAG
 from sqlalchemy.orm import Session
 
 from cliply_assets.automation.claims import RUN_TAG, UNFINISHED, unfinished_runs
@@ -21,13 +22,13 @@ from cliply_assets.steps.records import Halt, UploadHalted
 from cliply_assets.steps.rules import STEPS, StepRules
 from cliply_resources.database import Database, Upload, UploadRun, UploadStep
 
-__all__ = ["MOST_DIED", "MOST_LOST", "facts_of", "follow_runs", "settle"]
+__all__ = ["MOST_LOST", "facts_of", "follow_runs", "settle"]
 
 MOST_LOST = 4
-"""So often in a row, without a step that came to its end, a run is asked for anew after it was lost."""
-MOST_DIED = 2
-"""The same where it began and died, and Dagster's own retries with it: what cost so many their lives would cost the next one its life."""
+"""So often in a row, without a step that came to its end, a run is asked for anew after it was lost or died; what cost so many runs
+their lives would cost the next one its life, too."""
 
+STEP_FAILURE = RunFailureReason.STEP_FAILURE.value
 DIED = "The process that worked on “{label}” ended without a word; “retry” goes on from what is finished."
 NEVER_BEGAN = (
     "“{label}” could not be begun: the process that was to do it ended before. “Retry” tries it again; if that does not help, the "
@@ -64,6 +65,7 @@ def facts_of(instance: dg.DagsterInstance, tags: Sequence[str]) -> Mapping[str, 
                 begun_at=_moment(record.start_time),
                 ended_at=_moment(record.end_time),
                 will_retry=run.tags.get(WILL_RETRY_TAG, "").lower() == "true",
+                died=run.status == dg.DagsterRunStatus.FAILURE and run.tags.get(RUN_FAILURE_REASON_TAG) != STEP_FAILURE,
                 goes_on=NEXT_JOB_TAG in run.tags,
             )
         )
@@ -110,7 +112,7 @@ def _end(session: Session, upload: Upload, run: UploadRun, verdict: Verdict, run
         upload.cancelled_at, upload.retry_at = run.ended_at, None
         _halt(mine, "cancelled", STOPPED)
         run.state, run.reason = "halted", STOPPED
-    elif (verdict.state == "lost" or _died(steps, verdict)) and not _lost_too_often(session, run, steps, verdict):
+    elif (verdict.state == "lost" or _died(steps, verdict)) and not _lost_too_often(session, run, steps):
         _let_wait([*mine, *interrupted])
         run.state, run.reason = "lost", "Nobody works on it any more, and nobody said why; it is asked for anew."
         upload.started_attempt = upload.attempt - 1
@@ -170,12 +172,12 @@ def _let_wait(rows: Iterable[UploadStep]) -> None:
 
 
 def _died(steps: Sequence[UploadStep], verdict: Verdict) -> bool:
-    """Whether a run that failed did so without a word: no step says that it failed in it, and the clips are not whole."""
-    began = verdict.run.created_at if verdict.run is not None else None
-    for row in steps:
-        # What failed in the run before is tried again by the one that died.
-        is_older = began is not None and row.ended_at is not None and row.ended_at < began
-        if row.state == "failed" and _is_needed(row.step) and not is_older:
+    """Whether a run that failed did so without a word: no step ended it by its own failure, and the clips are not whole."""
+    if verdict.run is not None and not verdict.run.died:
+        # The process of a step that was killed counts as a failed step to Dagster; its row does not say so.
+        began = verdict.run.created_at
+        failed = [row for row in steps if row.state == "failed" and _is_needed(row.step)]
+        if any(row.ended_at is None or row.ended_at >= began for row in failed):
             return False
     unfinished = any(row.state not in {"completed", "skipped"} and _is_needed(row.step) for row in steps)
     return unfinished or _missing(steps) is not None
@@ -187,7 +189,7 @@ def _missing(steps: Sequence[UploadStep]) -> StepRules | None:
     return next((rules for rules in STEPS.values() if rules.needed and rules.name not in done), None)
 
 
-def _lost_too_often(session: Session, run: UploadRun, steps: Sequence[UploadStep], verdict: Verdict) -> bool:
+def _lost_too_often(session: Session, run: UploadRun, steps: Sequence[UploadStep]) -> bool:
     query = sa.select(sa.func.count()).where(
         UploadRun.workspace_id == run.workspace_id,
         UploadRun.upload_id == run.upload_id,
@@ -197,7 +199,7 @@ def _lost_too_often(session: Session, run: UploadRun, steps: Sequence[UploadStep
     went_on = max((row.ended_at for row in steps if row.state == "completed" and row.ended_at), default=None)
     if went_on is not None:
         query = query.where(UploadRun.ended_at > went_on)
-    return (session.scalar(query) or 0) >= (MOST_LOST if verdict.state == "lost" else MOST_DIED)
+    return (session.scalar(query) or 0) >= MOST_LOST
 
 
 def _steps(upload: Upload) -> sa.Select[UploadStep]:

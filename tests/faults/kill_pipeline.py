@@ -37,6 +37,8 @@ __all__ = ["campaign"]
 
 AHEAD = 3
 """Uploads under way at any time."""
+PROGRESS_SECONDS = 40.0
+"""Before the next kill a step comes to its end, unless that takes longer."""
 APPEARS_SECONDS = 40.0
 """For a victim of the kind whose turn it is; after that it is another kind's."""
 LATER_SECONDS = 3.0
@@ -46,6 +48,7 @@ DEADLINE_SECONDS = 900.0
 QUIET_SECONDS = 120.0
 """For what tidies up behind the last upload."""
 
+DONE = "SELECT count(*) FROM upload_steps WHERE state = 'completed'"
 TERMINAL = """SELECT u.id,
     (SELECT r.state FROM upload_runs r WHERE (r.workspace_id, r.upload_id) = (u.workspace_id, u.id) ORDER BY number DESC LIMIT 1),
     u.started_attempt >= u.attempt,
@@ -70,6 +73,7 @@ class Campaign:
         """Uploads that have ended: how, and the reason."""
         self.bad: dict[str, list[str]] = {name: [] for name in ("lost", "stuck", "orphans", "duplicates")}
         self.longest = 0.0
+        self.done = 0
 
     def run(self, kills: int) -> dict[str, Any]:
         """From the first kill to the last count."""
@@ -93,6 +97,7 @@ class Campaign:
     def _kill(self, victim: str) -> None:
         """One of this kind, while an upload is worked on; none where none appears in time."""
         moment = self.random.uniform(0.0, LATER_SECONDS)
+        until(self._went_on, PROGRESS_SECONDS)
         ends = time.monotonic() + APPEARS_SECONDS
         while time.monotonic() < ends:
             self._keep_going()
@@ -109,8 +114,19 @@ class Campaign:
             with suppress(ProcessLookupError):
                 os.kill(self.random.choice(found), signal.SIGKILL)
                 self.killed[victim] += 1
+                with suppress(psycopg.Error):
+                    self.done = self.stand.rows(DONE)[0][0]
                 print(f"{sum(self.killed.values())}: {victim}, {len(self._open())} under way", file=sys.stderr)
                 return
+
+    def _went_on(self) -> bool:
+        """Whether a step has come to its end since the last kill."""
+        self._keep_going()
+        done = self.stand.rows(DONE)[0][0]
+        if done <= self.done:
+            return False
+        self.done = done
+        return True
 
     def _keep_going(self) -> None:
         self.stand.keep_up()

@@ -14,7 +14,7 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobO
 from cliply_assets.automation.claims import RUN_TAG, Claim, claim_start, unfinished_runs
 from cliply_assets.automation.control import is_to_stop, stop_unwanted
 from cliply_assets.automation.judging import APPEARS, RETRIED, RunFact, judge
-from cliply_assets.automation.outcomes import MOST_DIED, MOST_LOST, follow_runs
+from cliply_assets.automation.outcomes import MOST_LOST, follow_runs
 from cliply_assets.steps.rules import STEPS
 from cliply_resources.database import Database, Upload, UploadRun, UploadStep
 from cliply_resources.uploads import uploads_to_start
@@ -84,10 +84,16 @@ def add_step(database: Database, upload: UUID, step: str, state: str, **facts: o
 
 
 def add_run(
-    instance: dg.DagsterInstance, claim: Claim, status: dg.DagsterRunStatus, *, retry: bool = False
+    instance: dg.DagsterInstance,
+    claim: Claim,
+    status: dg.DagsterRunStatus,
+    *,
+    retry: bool = False,
+    by_step: bool = False,
 ) -> dg.DagsterRun:
-    """A run as Dagster would have recorded it."""
+    """A run as Dagster would have recorded it; `by_step` says that a failed step ended it."""
     tags = {RUN_TAG: claim.tag} | ({"dagster/will_retry": "true"} if retry else {})
+    tags |= {"dagster/failure_reason": "STEP_FAILURE"} if by_step else {}
     run = dg.DagsterRun(job_name="make_clips", run_id=str(uuid4()), status=status, tags=tags, remote_job_origin=ORIGIN)
     return instance.add_run(run)
 
@@ -168,18 +174,28 @@ def test_a_run_that_died_without_a_word_is_asked_for_anew(
 def test_a_run_whose_step_says_why_it_failed_is_not_asked_for_anew(
     database: Database, instance: dg.DagsterInstance, claim: Claim
 ) -> None:
-    run = add_run(instance, claim, dg.DagsterRunStatus.FAILURE)
+    run = add_run(instance, claim, dg.DagsterRunStatus.FAILURE, by_step=True)
     add_step(database, claim.upload_id, "source_video", "failed", run_id=run.run_id, reason="There is no such film.")
     follow(database, instance)
     assert last_run(database, claim.upload_id).state == "failed"
     assert last_run(database, claim.upload_id).reason == "There is no such film."
 
 
+def test_a_run_that_died_before_its_step_was_tried_again_is_asked_for_anew(
+    database: Database, instance: dg.DagsterInstance, claim: Claim
+) -> None:
+    run = add_run(instance, claim, dg.DagsterRunStatus.FAILURE)
+    add_step(database, claim.upload_id, "source_video", "failed", run_id=run.run_id, reason="Its ffmpeg was killed.")
+    follow(database, instance)
+    assert last_run(database, claim.upload_id).state == "lost"
+    assert steps(database, claim.upload_id)["source_video"].state == "pending"
+
+
 def test_a_step_that_came_to_its_end_since_lets_a_run_be_asked_for_once_more(
     database: Database, instance: dg.DagsterInstance, claim: Claim
 ) -> None:
-    lose_runs(database, claim, MOST_DIED)
-    claim = replace(claim, number=MOST_DIED + 1)
+    lose_runs(database, claim, MOST_LOST)
+    claim = replace(claim, number=MOST_LOST + 1)
     add_run(instance, claim, dg.DagsterRunStatus.FAILURE)
     add_step(database, claim.upload_id, "source_video", "completed", ended_at=NOW + timedelta(hours=1))
     follow(database, instance)
@@ -189,8 +205,8 @@ def test_a_step_that_came_to_its_end_since_lets_a_run_be_asked_for_once_more(
 def test_a_run_that_died_before_its_first_step_once_too_often_fails_the_upload_with_a_reason_and_blocks_nothing(
     database: Database, instance: dg.DagsterInstance, claim: Claim
 ) -> None:
-    lose_runs(database, claim, MOST_DIED)
-    claim = replace(claim, number=MOST_DIED + 1)
+    lose_runs(database, claim, MOST_LOST)
+    claim = replace(claim, number=MOST_LOST + 1)
     run = add_run(instance, claim, dg.DagsterRunStatus.FAILURE)
     follow(database, instance)
     row = steps(database, claim.upload_id)["source_video"]
@@ -205,8 +221,8 @@ def test_a_run_that_died_before_its_first_step_once_too_often_fails_the_upload_w
 def test_a_step_that_its_run_left_running_is_failed_and_one_of_another_run_is_not(
     database: Database, instance: dg.DagsterInstance, claim: Claim
 ) -> None:
-    lose_runs(database, claim, MOST_DIED)
-    claim = replace(claim, number=MOST_DIED + 1)
+    lose_runs(database, claim, MOST_LOST)
+    claim = replace(claim, number=MOST_LOST + 1)
     run = add_run(instance, claim, dg.DagsterRunStatus.FAILURE)
     add_step(database, claim.upload_id, "source_video", "completed")
     add_step(database, claim.upload_id, "media_proxy", "running", run_id=run.run_id)
