@@ -27,6 +27,8 @@ __all__ = ["Desk", "provide_desk", "said_plainly"]
 Answer = TypeVar("Answer")
 
 RENEW_WITHIN = timedelta(seconds=60)
+PATIENCE_SECONDS = 15.0
+"""For one request to a platform, as long as somebody waits for ours."""
 NO_FILE = Path("/nonexistent")
 
 
@@ -34,7 +36,8 @@ class Desk:
     """What handlers need that talk to platforms. A plain class: what handlers are given is checked against its type."""
 
     def __init__(self, settings: Settings, database: Database, vault: Vault) -> None:
-        self.settings = settings
+        quick = min(settings.platform_timeout_seconds, PATIENCE_SECONDS)
+        self.settings = settings.model_copy(update={"platform_timeout_seconds": quick})
         self.database = database
         self.vault = vault
 

@@ -1,5 +1,6 @@
 """Accounts as people look after them. Every statement runs in a session that is bound to the workspace."""
 
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -43,6 +44,7 @@ __all__ = [
     "stored_limits",
 ]
 
+FRESHEN_SECONDS = 15.0
 FRESH = timedelta(minutes=5)
 
 
@@ -165,8 +167,14 @@ def limits_of(desk: Desk, principal: Principal, account_id: UUID) -> AccountLimi
 
 
 def freshen_limits(desk: Desk, principal: Principal, account_ids: Sequence[UUID]) -> None:
-    """Asks the platforms anew what these accounts may do; one that has no time leaves what it said before."""
-    for account_id in account_ids:
+    """Asks the platforms anew what these accounts may do; one that has no time leaves what it said before.
+
+    Begins no further question after 15 s: whoever plans posts waits for this.
+    """
+    end = time.monotonic() + FRESHEN_SECONDS
+    for account_id in dict.fromkeys(account_ids):
+        if time.monotonic() > end:
+            return
         try:
             limits_of(desk, principal, account_id)
         except (CallerError, UpstreamError):
