@@ -11,6 +11,7 @@ from cliply_assets.instance.fork_server import PRELOADED
 from cliply_assets.jobs import analyze, make_clips, render
 from cliply_assets.pipeline import Pipeline
 from cliply_assets.posts.assets import publish, published_posts
+from cliply_assets.posts.checks import published_posts_are_proved
 from cliply_assets.renders.assets import renders
 from cliply_assets.renders.rerender import rerender
 from cliply_assets.search.assets import frame_index
@@ -90,6 +91,7 @@ defs = dg.Definitions(
         storage_tally,
         tool_health,
     ],
+    asset_checks=[published_posts_are_proved],
     jobs=[
         analyze,
         render,

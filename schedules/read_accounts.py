@@ -124,8 +124,9 @@ def post_metrics(pipeline: Pipeline) -> dg.MaterializeResult:  # type: ignore[ty
 
 tabulate_metrics = dg.define_asset_job(
     "tabulate_metrics",
-    selection=dg.AssetSelection.assets("post_metrics"),
-    description="Writes yesterday's snapshots of posts as tables.",
+    selection=dg.AssetSelection.assets("post_metrics")
+    | dg.AssetSelection.checks_for_assets(dg.AssetKey("published_posts")),
+    description="Writes yesterday's snapshots of posts as tables, and checks that what counts as published is.",
     executor_def=dg.in_process_executor,
 )
 

@@ -8,8 +8,10 @@ from publishing_room import soon
 
 from cliply_assets.definitions import defs
 from cliply_assets.posts import assets
+from cliply_assets.posts.checks import doubtful_posts
+from cliply_assets.posts.publisher import Publisher
 from cliply_resources.accounts import connect_account
-from cliply_resources.database import Upload
+from cliply_resources.database import PostRow, Upload
 from cliply_resources.platforms.registry import open_platform
 from cliply_resources.posts.wishes import cancel
 from cliply_resources.vault import Vault
@@ -93,3 +95,20 @@ def test_the_asset_the_job_and_the_sensor_are_there(plain_room):
 def test_sign_ins_that_end_soon_are_renewed_by_the_schedule(sandbox_room):
     room = sandbox_room
     assert renew_all(room.database, room.settings, datetime.now(UTC)) == {}
+
+
+def test_a_published_post_that_nothing_proves_is_found(sandbox_room):
+    room = sandbox_room
+    good = room.post("proved", platform="sandbox")
+    publisher = Publisher(room.database, room.storage, room.settings)
+    assert publisher.run(idle_seconds=1.0) == 1
+    bad = room.post("not proved", platform="sandbox", due=soon(room, 900))
+    with room.database.pipeline(room.workspace) as session:
+        row = session.get_one(PostRow, (room.workspace, bad))
+        row.state, row.published_at, row.wake_at = "published", soon(room, 0), None
+    found = doubtful_posts(room.database, room.workspace)
+    assert (found.nameless, found.without_intent, found.doubled) == ((bad,), (bad,), ())
+    with room.database.pipeline(room.workspace) as session:
+        session.get_one(PostRow, (room.workspace, bad)).remote_id = "same"
+        session.get_one(PostRow, (room.workspace, good)).remote_id = "same"
+    assert set(doubtful_posts(room.database, room.workspace).doubled) == {good, bad}
