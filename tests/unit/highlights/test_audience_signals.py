@@ -1,10 +1,17 @@
 """What viewers wrote moves the choice towards what they meant, is told in the reasons, and its absence costs nothing."""
 
+from types import SimpleNamespace
+from uuid import uuid4
+
+import msgspec
 import numpy as np
 import pytest
 
+from cliply_assets.cli.clip import _store_viewers
+from cliply_assets.highlights.assets import _brought
 from cliply_assets.highlights.audience_signals import chat_activity, comment_marks, marks_within
 from cliply_assets.highlights.choose import choose_candidates
+from cliply_assets.steps.rules import STEPS, input_digest
 from cliply_resources.documents import (
     Audience,
     ChatWindow,
@@ -16,6 +23,8 @@ from cliply_resources.documents import (
     ViewerMark,
     Word,
 )
+from cliply_resources.settings import Settings
+from cliply_resources.storage import open_storage
 
 LINES = (
     "The committee met on a quiet morning to look at the papers.",
@@ -139,3 +148,20 @@ def test_parts_that_a_chat_does_not_cover_are_ordinary():
 def test_the_most_liked_comment_speaks_for_a_moment():
     marks = (mark(20, 0, likes=1, text="a"), mark(22, 1, likes=9, text="b"), mark(200, 2))
     assert [one.text for one in marks_within(marks, 19, 40)] == ["b", "a"]
+
+
+def test_what_the_user_brings_reaches_the_step_that_chooses(tmp_path):
+    viewers = Audience(marks=(mark(20, 0, likes=3),))
+    storage = open_storage(Settings(home=tmp_path))
+    key = _store_viewers(viewers, storage, uuid4())
+    wanted = UploadSettings(audience=key)
+    assert msgspec.convert(msgspec.to_builtins(wanted), UploadSettings) == wanted
+    assert _brought(SimpleNamespace(settings=wanted, storage=storage)) == viewers
+    assert _brought(SimpleNamespace(settings=UploadSettings(), storage=storage)) is None
+
+
+def test_a_choice_without_viewers_keeps_its_digest():
+    rules, inputs = STEPS["clip_candidates"], {"transcript": "x"}
+    assert b"audience" not in msgspec.json.encode(UploadSettings())
+    with_viewers = input_digest(rules, UploadSettings(audience="a/b"), inputs)
+    assert with_viewers != input_digest(rules, UploadSettings(), inputs)
