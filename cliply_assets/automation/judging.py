@@ -27,7 +27,7 @@ class RunFact:
     begun_at: datetime | None = None
     ended_at: datetime | None = None
     will_retry: bool = False
-    """Dagster means to start it again by itself."""
+    """Dagster means to start it again by itself, or has not said yet that it does not."""
     died: bool = False
     """It failed, and not because a step did."""
     goes_on: bool = False

@@ -64,7 +64,8 @@ def facts_of(instance: dg.DagsterInstance, tags: Sequence[str]) -> Mapping[str, 
                 created_at=record.create_timestamp,
                 begun_at=_moment(record.start_time),
                 ended_at=_moment(record.end_time),
-                will_retry=run.tags.get(WILL_RETRY_TAG, "").lower() == "true",
+                # It says so a moment after the run has failed; whoever is too quick starts a second run beside the retry.
+                will_retry=run.tags.get(WILL_RETRY_TAG, "").lower() != "false",
                 died=run.status == dg.DagsterRunStatus.FAILURE and run.tags.get(RUN_FAILURE_REASON_TAG) != STEP_FAILURE,
                 goes_on=NEXT_JOB_TAG in run.tags,
             )

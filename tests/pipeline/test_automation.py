@@ -88,11 +88,11 @@ def add_run(
     claim: Claim,
     status: dg.DagsterRunStatus,
     *,
-    retry: bool = False,
+    retry: bool | None = False,
     by_step: bool = False,
 ) -> dg.DagsterRun:
-    """A run as Dagster would have recorded it; `by_step` says that a failed step ended it."""
-    tags = {RUN_TAG: claim.tag} | ({"dagster/will_retry": "true"} if retry else {})
+    """A run as Dagster would have recorded it; `by_step` says that a failed step ended it, no `retry` that nobody has decided yet."""
+    tags = {RUN_TAG: claim.tag} | ({} if retry is None else {"dagster/will_retry": str(retry).lower()})
     tags |= {"dagster/failure_reason": "STEP_FAILURE"} if by_step else {}
     run = dg.DagsterRun(job_name="make_clips", run_id=str(uuid4()), status=status, tags=tags, remote_job_origin=ORIGIN)
     return instance.add_run(run)
@@ -234,10 +234,11 @@ def test_a_step_that_its_run_left_running_is_failed_and_one_of_another_run_is_no
     assert last_run(database, claim.upload_id).reason == rows["media_proxy"].reason
 
 
+@pytest.mark.parametrize("retry", [True, None])
 def test_a_run_whose_retry_is_coming_is_not_over_and_one_whose_retry_does_not_come_is_asked_for_anew(
-    database: Database, instance: dg.DagsterInstance, claim: Claim
+    database: Database, instance: dg.DagsterInstance, claim: Claim, retry: bool | None
 ) -> None:
-    run = add_run(instance, claim, dg.DagsterRunStatus.FAILURE, retry=True)
+    run = add_run(instance, claim, dg.DagsterRunStatus.FAILURE, retry=retry)
     add_step(database, claim.upload_id, "source_video", "running", run_id=run.run_id, deadline_at=NOW + LATER)
     follow(database, instance)
     assert last_run(database, claim.upload_id).state == "running"
