@@ -84,7 +84,8 @@ def _film(storage: Storage, clip: Clip, row: Render) -> Film:
     return Film(
         clip=clip,
         object_key=key,
-        hook=str(told.candidate.get("hook") or "") if told else "",
+        # Clips that are older than the column have it in their account alone.
+        hook=clip.hook or (str(told.candidate.get("hook") or "") if told else ""),
         facts=VideoFacts(
             size=quality.size_bytes,
             sha256=row.sha256 or "",

@@ -121,7 +121,7 @@ def test_default_accounts_and_templates_are_taken(studio):
     assert studio.person("PUT", "/api/accounts/defaults/sandbox", json=body).status_code == 200
     made = studio.person("POST", "/api/posts", json={"clip_id": studio.clip(), "due_at": later(hours=1)})
     [post] = made.json()["posts"]
-    assert post["content"]["title"] == "Why the first version failed!"
+    assert post["content"]["title"] == "We shipped a year too late!"
     assert (post["content"]["caption"], post["content"]["visibility"]) == ("#startup", "unlisted")
 
 
