@@ -104,6 +104,7 @@ from cliply_api.webhooks.routes import routes as webhook_routes
 from cliply_api.workspaces.leaving import purging
 from cliply_api.workspaces.routes import invitation_routes
 from cliply_api.workspaces.routes import routes as workspace_routes
+from cliply_resources.crash_reports import start_reports
 from cliply_resources.database import Database
 from cliply_resources.mail import open_mailer
 from cliply_resources.settings import Settings, get_settings
@@ -147,6 +148,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
     """The whole web application; it opens (and if need be starts and migrates) the database when it starts up."""
     chosen = settings or get_settings()
     configure_logs()
+    start_reports(chosen, part="api")
     app = Litestar(
         route_handlers=[*ROUTES, *document_routes()],
         middleware=[Authentication, Idempotency],

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from cliply_api.web.facts import facts_of
 from cliply_api.web.responses import ApiResponse
+from cliply_resources.crash_reports import report_crash
 from cliply_resources.database.patience import what_passes
 from cliply_resources.errors import (
     CallerError,
@@ -182,6 +183,8 @@ def as_reply(request: Request[Any, Any, Any], error: Exception) -> ApiResponse[E
     if isinstance(found, UNREADABLE) and not facts.entered:
         found = ApiError("The body is no JSON that can be read.", status=400, code=ErrorCode.VALIDATION_FAILED)
     status, body, headers = _judge(found)
+    if status == 500:
+        report_crash(found, part="api", request_id=facts.request_id)
     body.trace_id = facts.request_id
     return ApiResponse(ErrorReply(error=body), status_code=status, headers=headers, media_type="application/json")
 

@@ -17,8 +17,9 @@ from cliply_assets.steps.records import UploadFacts
 from cliply_assets.steps.rules import StepRules
 from cliply_assets.steps.runner import Attempt, StepOutcome, StepRunner, is_final
 from cliply_assets.steps.work import Check, StepResult, StepWork
+from cliply_resources.crash_reports import report_crash
 from cliply_resources.database import Database
-from cliply_resources.errors import CliplyError
+from cliply_resources.errors import CliplyError, StepFailed
 from cliply_resources.settings import get_settings
 from cliply_resources.storage import Storage, open_storage
 from cliply_resources.tracing import Span, tracer
@@ -129,8 +130,18 @@ def _told(
                 yield
         except CliplyError as error:
             context.log.warning(f"{which} failed after {time.monotonic() - begun:.1f} s{asked}: {error}")
+            # A film that cannot be read and a site that is away are no faults of ours.
+            if isinstance(error, StepFailed):
+                report_crash(error, part="pipeline", wait=True, **_tags(facts))
+            raise
+        except Exception as error:  # of any kind: nobody foresaw it, and it goes on its way
+            report_crash(error, part="pipeline", wait=True, **_tags(facts))
             raise
         context.log.info(f"{which} is done after {time.monotonic() - begun:.1f} s{asked}.")
+
+
+def _tags(facts: dict[str, str]) -> dict[str, str]:
+    return {name: facts[name] for name in ("request_id", "upload", "step", "run_id")}
 
 
 @contextmanager

@@ -238,6 +238,8 @@ class Settings(PlatformSettings):
     """An OpenTelemetry collector (`http://127.0.0.1:4318`) that traces are sent to; unset sends none."""
     otlp_token: SecretStr | None = None
     """The bearer token that it asks for."""
+    sentry_dsn: SecretStr | None = None
+    """A Sentry server that errors which nobody foresaw are reported to, scrubbed; needs the extra `cliply[sentry]`."""
 
     worker_cpus: int | None = None
     """How many steps of one run work side by side; unset asks the machine."""
