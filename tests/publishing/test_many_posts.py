@@ -6,6 +6,7 @@ import time
 from publishing_room import soon
 
 from cliply_resources.database import PostRow
+from cliply_resources.posts.wishes import cancel
 
 
 def states(room):
@@ -69,3 +70,40 @@ def test_many_posts_of_the_same_second_are_all_published_and_in_order(plain_room
     for who in {who for who, _ in wanted}:
         found = [entry.key for entry in room.simulator.ledger.entries if entry.account == who]
         assert found == [words for each, words in wanted if each == who]
+
+
+def _held(room, posts):
+    """Waits until a publisher holds these prepared posts."""
+    deadline = time.monotonic() + 60
+    while not all(room.row(post).worker and room.row(post).state == "prepared" for post in posts):
+        assert time.monotonic() < deadline, [room.row(post).state for post in posts]
+        time.sleep(0.1)
+
+
+def test_a_post_that_is_held_for_its_moment_can_still_be_cancelled_and_the_rest_goes_out_in_order(plain_room):
+    room = plain_room
+    first, second, third = (room.post(f"held {number}", due=soon(room, 12), size=50_000) for number in range(3))
+    publisher = room.publisher()
+    thread = threading.Thread(target=publisher.run, kwargs={"idle_seconds": 20})
+    thread.start()
+    _held(room, [first, second, third])
+    with room.database.api(room.workspace) as session:
+        cancel(session, second)
+    thread.join(timeout=120)
+    assert [room.row(post).state for post in (first, second, third)] == ["published", "cancelled", "published"]
+    assert [entry.key for entry in room.simulator.ledger.entries] == ["held 0", "held 2"]
+
+
+def test_a_publisher_that_is_told_to_stop_lets_go_of_what_it_holds(plain_room):
+    room = plain_room
+    post = room.post("let go", due=soon(room, 14), size=50_000)
+    publisher = room.publisher()
+    thread = threading.Thread(target=publisher.run, kwargs={"idle_seconds": None})
+    thread.start()
+    _held(room, [post])
+    publisher.stop()
+    thread.join(timeout=60)
+    row = room.row(post)
+    assert (row.state, row.worker, row.wake_at) == ("prepared", None, row.due_at)
+    assert room.publisher().run(idle_seconds=20) == 1
+    assert len(room.simulator.ledger.entries) == 1
