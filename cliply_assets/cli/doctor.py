@@ -109,7 +109,11 @@ def _speech(settings: Settings) -> Iterator[Finding]:
 
 
 def _graphics_card(settings: Settings) -> Finding:
-    coding = video_coding(settings.video_encoder)
+    try:
+        coding = video_coding(settings.video_encoder)
+    except CliplyError as error:
+        # Without ffmpeg nothing can be tried; what to do about that is said of ffmpeg itself.
+        return Finding(what="graphics card", state="optional", says=f"It was not tried: {error}")
     state: Literal["ok", "optional"] = "ok" if coding.encoder == NVENC else "optional"
     remedy = ""
     if coding.is_fallback:
