@@ -28,7 +28,7 @@ from cliply_resources.media_tools.probe import probe
 from cliply_resources.progress import silent
 from cliply_resources.settings import get_settings
 
-LIMIT = 1.25
+LIMIT = 1.15
 SECONDS = 30.0
 
 
