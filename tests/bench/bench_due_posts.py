@@ -82,7 +82,7 @@ def publish(home: Path, answer: float) -> None:
     slow = SlowSandbox(home / "sandbox", "http://localhost/sandbox")
     named: Any = (lambda _: slow) if answer else (lambda _: adapter(settings))
     with Database.open(settings) as database:
-        Publisher(database, open_storage(settings), settings, platform_named=named).run(idle_seconds=60)
+        Publisher(database, open_storage(settings), settings, platform_named=named).run(idle_seconds=3600)
 
 
 def measure(database: Database, settings: Settings, chosen: argparse.Namespace) -> dict[str, Any]:
