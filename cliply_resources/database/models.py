@@ -191,8 +191,6 @@ class Clip(Base):
     title: Mapped[str] = mapped_column(server_default="")
     description: Mapped[str] = mapped_column(server_default="")
     hashtags: Mapped[list[str]] = mapped_column(server_default="{}")
-    hook: Mapped[str] = mapped_column(server_default="")
-    """A line to open with; empty where nothing is said."""
     reasons: Mapped[list[str]] = mapped_column(server_default="{}")
     state: Mapped[str] = mapped_column(server_default="proposed")
     """`proposed`, `approved` or `rejected`."""
@@ -209,6 +207,8 @@ class Clip(Base):
     """Where people moved the cut to; nothing: it is as proposed."""
     purged_at: Mapped[datetime | None]
     """When the stored files of a deleted clip went."""
+    hook: Mapped[str] = mapped_column(server_default="")
+    """A line to open with; empty where nothing is said."""
 
     @property
     def span(self) -> Span:

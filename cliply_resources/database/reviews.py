@@ -70,11 +70,11 @@ class RenderWish(Base):
     """Aspect ratio to the number of the version that fulfils it."""
     reason: Mapped[str | None]
     asked_by: Mapped[UUID | None]
-    request_id: Mapped[str | None]
-    """The web request that asked for it last."""
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     ended_at: Mapped[datetime | None]
-    options: Mapped[Document] = mapped_column(server_default="{}")
-    """What it is to be made with beside its style and brand."""
     brand: Mapped[Document | None] = mapped_column(JSONB(none_as_null=True))
     """The brand kit it is to be made with, as it was when somebody asked; nothing: with none."""
+    options: Mapped[Document] = mapped_column(server_default="{}")
+    """What it is to be made with beside its style and brand."""
+    request_id: Mapped[str | None]
+    """The web request that asked for it last."""
