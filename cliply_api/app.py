@@ -93,6 +93,7 @@ from cliply_api.system.routes import routes as system_routes
 from cliply_api.tokens.routes import routes as token_routes
 from cliply_api.uploads.routes import routes as upload_routes
 from cliply_api.web.document import build_document, document_routes, openapi_config
+from cliply_api.web.exact import exact_types
 from cliply_api.web.facts import RequestFacts, facts_of
 from cliply_api.web.idempotency import HEADER, Idempotency
 from cliply_api.web.outermost import Outermost
@@ -152,6 +153,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
     app = Litestar(
         route_handlers=[*ROUTES, *document_routes()],
         middleware=[Authentication, Idempotency],
+        before_request=exact_types,
         dependencies={
             "session": Provide(provide_session),
             "identity": Provide(provide_identity),

@@ -1,6 +1,7 @@
 """Whatever is sent: an answer in the one shape of errors, with a code of the one list, and never a 5xx."""
 
 import json
+from uuid import UUID
 
 import pytest
 from api_people import sign_up
@@ -74,6 +75,15 @@ def test_the_details_name_the_field(client):
     [detail] = reply.json()["error"]["details"]
     assert detail["place"] == "body"
     assert "password" in json.dumps(detail)
+
+
+def test_a_value_is_not_turned_into_another_one(ada):
+    """A lenient reader takes 0 for `false`; who sends it meant something else."""
+    reply = ada("PUT", f"/api/accounts/{UUID(int=1)}/import", json={"enabled": 0})
+    assert checked(reply, 400) == "VALIDATION_FAILED"
+    assert reply.json()["error"]["details"] == [
+        {"message": "Expected `bool`, got `int`", "field": "enabled", "place": "body"}
+    ]
 
 
 @pytest.mark.parametrize(
