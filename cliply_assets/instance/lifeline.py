@@ -8,6 +8,7 @@ import ctypes
 import multiprocessing
 import os
 import signal
+import sys
 from pathlib import Path
 
 __all__ = ["die_with_parent", "end_with_parent"]
@@ -30,8 +31,19 @@ def end_with_parent() -> None:
         kernel.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     # The kernel tells of deaths to come only. This asks after the process that wanted the step, not the fork server.
     run = multiprocessing.parent_process()
-    if run is not None and not run.is_alive():
+    if _is_orphan() if run is None else not run.is_alive():
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _is_orphan() -> bool:
+    """Whether init has adopted this process; in a container, Cliply itself may be process 1, and adopts nobody."""
+    if os.getppid() != 1:
+        return False
+    try:
+        return Path("/proc/1/exe").resolve(strict=True) != Path(sys.executable).resolve()
+    except OSError:
+        # Somebody else's process is none of ours.
+        return True
 
 
 def die_with_parent() -> None:
