@@ -113,7 +113,7 @@ def write_proxy(
                 _arguments(source, media, threads, how),
                 duration=media.duration,
                 progress=part_of(progress, 0.0, _DECODING_SHARE),
-                deadline_seconds=max(1.0, deadline_seconds - (time.monotonic() - started)),
+                deadline_seconds=max(0.01, deadline_seconds - (time.monotonic() - started)),
                 doing="decoding the source",
                 cwd=partial,
                 limits=ProcessLimits(file_bytes=_needed_bytes(media) * 2),

@@ -285,7 +285,8 @@ def fuzz(
         share = (requests - found.requests) // (len(people) - turn)
         asker = _Asker(world, person, found, random.Random(seed + turn))
         for turns in itertools.count():
-            if asker.asked >= share:
+            # Everybody asks for everything once, however small the share is.
+            if turns > 0 and asker.asked >= share:
                 break
             # The boundary values are always the same, so they are sent once.
             now = phases if turns == 0 else ("fuzzing",)
