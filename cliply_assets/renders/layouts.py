@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import UNSET, UnsetType
 
 from cliply_assets.renders.camera import calm_layouts, moved_by, pieces_of, plan_camera, replaced, window_size
 from cliply_assets.renders.camera_path import calm_samples, rest_and_ease
@@ -31,7 +32,7 @@ from cliply_resources.documents.clips import CameraPane, Layout
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["panel_places", "plan_layouts"]
+__all__ = ["caption_centre", "panel_places", "plan_layouts"]
 
 Box = tuple[float, float, float, float]
 Place = tuple[int, int, int, int]
@@ -58,6 +59,7 @@ _CAMERA_FACE = 0.22  # a camera beside a screen shows a face of less than this s
 _CAMERA_STILL = 0.02  # and stands still
 _CAMERA_SIDE, _CAMERA_TOP, _CAMERA_BOTTOM = 0.3, 0.36, 0.6  # in a corner
 _CAMERA_ENLARGED = 4.5
+_CAMERA_FACE_PLACE = 0.32  # in its panel; captions stand below it
 _CAMERA_FACE_HIGH = 0.26  # of the camera's panel
 _SCREEN_FLATTEST = Fraction(5, 4)  # width by height of the screen's panel at its highest
 _SCREEN_MARGIN = 0.025  # beside the letters
@@ -206,6 +208,21 @@ def panel_places(count: int, target: tuple[int, int]) -> tuple[Place, ...]:
     return tuple((left, top, right - left, bottom - top) for left, top, right, bottom in cells)
 
 
+def caption_centre(camera: Sequence[CameraMove], target: tuple[int, int]) -> float | UnsetType:
+    """Where captions cover no face of a clip that stands in panels above each other: on the seam; elsewhere their style decides."""
+    width, height = target
+    seams: dict[float, int] = {}
+    for move in camera:
+        panes = move.panes or ()
+        if len({pane.top for pane in panes}) < 2 or max(p.high for p in panes) - min(p.high for p in panes) > 2:
+            continue
+        lowest = max(pane.top for pane in panes)
+        seams[round(lowest / height, 4)] = seams.get(round(lowest / height, 4), 0) + move.frames
+    frames = sum(move.frames for move in camera)
+    seam, shown = max(seams.items(), key=lambda each: each[1], default=(0.0, 0))
+    return seam if 2 * shown >= frames and width <= height else UNSET
+
+
 def _panels(clip: _Clip, people: Sequence[Face], frames: tuple[int, int]) -> CameraMove | None:
     """Everybody in a panel, from left to right; nothing where somebody cannot be shown sharply without a neighbour's face."""
     if len(people) < 2:
@@ -237,12 +254,20 @@ def _panel_window(clip: _Clip, face: Face, others: Sequence[Face], place: Place)
     return _even(width, source_width), _even(width / shape, source_height)
 
 
-def _pane(clip: _Clip, face: Face, size: tuple[int, int], place: Place, frames: tuple[int, int]) -> CameraPane:
+def _pane(
+    clip: _Clip,
+    face: Face,
+    size: tuple[int, int],
+    place: Place,
+    frames: tuple[int, int],
+    *,
+    face_place: float = _PANEL_FACE_PLACE,
+) -> CameraPane:
     """A camera on one face that rests while it may and eases where it must."""
     rate = float(clip.rate)
     moments = clip.span.start + np.arange(*frames) / rate
     paths: list[tuple[int, ...]] = []
-    for axis, (values, at) in enumerate(((face.x, 0.5), (face.y, _PANEL_FACE_PLACE))):
+    for axis, (values, at) in enumerate(((face.x, 0.5), (face.y, face_place))):
         whole, window = clip.source[axis], size[axis]
         calm = calm_samples(values * whole, zone=clip.rules.brief_zone * window)
         target = np.clip(np.interp(moments, face.time, calm) - at * window, 0, whole - window)
@@ -355,5 +380,5 @@ def _screen_and_camera(clip: _Clip, face: Face, piece: Span, frames: tuple[int, 
     height = max(tall_face / _CAMERA_FACE_HIGH, camera_place[3] / _CAMERA_ENLARGED)
     height = min(height, source_height, source_width / shape)
     size = _even(height * shape, source_width), _even(height, source_height)
-    panes = (shown, _pane(clip, face, size, camera_place, frames))
+    panes = (shown, _pane(clip, face, size, camera_place, frames, face_place=_CAMERA_FACE_PLACE))
     return CameraMove(layout="panes", first_frame=frames[0], frames=frames[1] - frames[0], panes=panes)

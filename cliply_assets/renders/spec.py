@@ -25,6 +25,7 @@ from cliply_assets.renders.branding import (
 )
 from cliply_assets.renders.captions import CaptionDocument, compose
 from cliply_assets.renders.fonts import fonts_by_file
+from cliply_assets.renders.layouts import caption_centre
 from cliply_assets.renders.styles import CaptionLook, load_style, style_digest
 from cliply_resources.documents import (
     BrandPlan,
@@ -185,7 +186,7 @@ def make_render_spec(  # noqa: PLR0913 - it names everything that decides the by
     grid = clip_grid(candidate.start, candidate.end, media=source.media)
     width, height = ASPECTS[settings.aspect]
     drawn = _words_of(grid.span, words) if settings.style != "none" else ()
-    plan = CaptionPlan(style=settings.style, words=drawn)
+    plan = CaptionPlan(style=settings.style, words=drawn, centre=caption_centre(camera, (width, height)))
     fonts: dict[str, str] = {}
     encoder = _encoder(encoder_settings)
     picture = Picture(width, height, grid.frame_rate)

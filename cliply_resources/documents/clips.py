@@ -135,6 +135,8 @@ class CaptionPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     style: CaptionStyle
     words: tuple[Word, ...]
+    centre: float | UnsetType = UNSET
+    """Where the middle of the captions lies, as a share of the height. Absent: where the style has it."""
 
 
 class Loudness(msgspec.Struct, frozen=True, kw_only=True):

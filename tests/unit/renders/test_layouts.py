@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 
 from cliply_assets.renders.camera import plan_camera
-from cliply_assets.renders.layouts import SHORTEST_LAYOUT, panel_places, plan_layouts
+from cliply_assets.renders.caption_layout import lay_out
+from cliply_assets.renders.layouts import SHORTEST_LAYOUT, caption_centre, panel_places, plan_layouts
 from cliply_assets.renders.picture_samples import (
     NO_SAMPLES,
     PictureSamples,
@@ -20,7 +21,8 @@ from cliply_assets.renders.picture_samples import (
     sample_picture,
 )
 from cliply_assets.renders.render import render_clip
-from cliply_resources.documents import CameraMove, Scenes, Span
+from cliply_assets.renders.styles import load_style
+from cliply_resources.documents import CameraMove, CaptionPlan, Scenes, Span, Word
 from cliply_resources.documents.clips import ASPECTS, CameraPane
 from cliply_resources.progress import silent
 
@@ -264,3 +266,27 @@ def test_panels_are_drawn_in_their_places_frame_by_frame(films, walking_film, tm
         row = picture[120]
         bright = np.flatnonzero(row > (np.median(row) + row.max()) / 2)
         assert abs(float(bright[0]) - 60) <= 1, "the bar stands still in the panel that follows it"
+
+
+def test_captions_of_a_clip_in_panels_stand_on_the_seam_and_cover_no_face():
+    two = plan(people((0.27, 0.4), (0.73, 0.4)))
+    three = plan(people((0.17, 0.4), (0.5, 0.4), (0.83, 0.4), height=0.12, turn=2.0))
+    screen = plan(people((0.9, 0.8), height=0.1), samples=every_two_seconds(slide()))
+
+    assert caption_centre(two, ASPECTS["9:16"]) == 0.5
+    assert caption_centre(three, ASPECTS["9:16"]) == pytest.approx(2 / 3, abs=0.001)
+    assert caption_centre(screen, ASPECTS["9:16"]) is msgspec.UNSET
+    assert caption_centre(plan(people((0.5, 0.4))), ASPECTS["9:16"]) is msgspec.UNSET
+    words = (Word(text="Yes", start=0.0, end=0.5),)
+    layouts = [
+        lay_out(
+            CaptionPlan(style="highlight_word", words=words, **centre),
+            width=1080,
+            height=1920,
+            look=load_style("highlight_word"),
+            frame_rate=RATE,
+        ).occupied
+        for centre in ({}, {"centre": 0.5})
+    ]
+    assert (layouts[1][1] + layouts[1][3]) / 2 == pytest.approx(960, abs=40)
+    assert layouts[0][1] > layouts[1][3]
