@@ -88,7 +88,8 @@ def register(
     "/login",
     guards=[public(), limit("login", "login_per_minute", 60, of_what="attempts to sign in")],
     status_code=200,
-    opt={"examples": {"body": CREDENTIALS, 200: SIGNED_IN}},
+    # An account that was suspended is told so.
+    opt={"further": (403,), "examples": {"body": CREDENTIALS, 200: SIGNED_IN}},
     operation_id="Login",
     summary="Sign in",
     sync_to_thread=True,
