@@ -78,9 +78,13 @@ def in_blocks(stretches: Sequence[Stretch], *, most_seconds: float, longest_paus
 def hear(audio: Path, progress: Progress) -> NDArray[np.float32]:
     """The probability of speech in every 32 ms of `audio`, `(windows,)`; costs about 2 ms a second."""
     with open_sound(audio) as sound:
-        total = sound.seconds
-        parts = list(_probabilities(sound.blocks(BLOCK_WINDOWS * WINDOW), total, progress))
-    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+        # One array for all: small ones kept from block to block lie between the large ones that are freed, and the heap grows.
+        heard = np.zeros(-(-sound.samples // WINDOW), np.float32)
+        done = 0
+        for part in _probabilities(sound.blocks(BLOCK_WINDOWS * WINDOW), sound.seconds, progress):
+            heard[done : done + len(part)] = part
+            done += len(part)
+    return heard[:done]
 
 
 def _probabilities(blocks: Iterator[bytes], total: float, progress: Progress) -> Iterator[NDArray[np.float32]]:
