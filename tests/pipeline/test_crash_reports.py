@@ -50,7 +50,9 @@ def taken(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[
         get_settings.cache_clear()
         crash_reports._started.cache_clear()
         yield envelopes
-        sentry_sdk.init()
+        # A client without a server, and without the hooks into this process that one has by default.
+        sentry_sdk.get_client().close(0)
+        sentry_sdk.init(default_integrations=False, auto_enabling_integrations=False)
         server.shutdown()
     monkeypatch.undo()
     get_settings.cache_clear()
