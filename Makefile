@@ -22,8 +22,9 @@ up: $(READY) ## Run the whole stack: Postgres, Dagster daemon and UI, REST API
 openapi: $(READY) ## Write the OpenAPI document of the REST API to docs/openapi.json, and print it
 	@set -o pipefail; $(BIN)/python -m cliply_api.openapi | tee docs/openapi.json
 
+# A worker that crashed is not replaced: the new one may wait for ever for the last test of a file.
 test: $(READY) ## Run the whole test suite
-	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 $(ARGS)
 
 .venv-ml/.ready: requirements-ml.lock deploy/setup_ml.sh | $(READY)
 	@bash deploy/setup_ml.sh

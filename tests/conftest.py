@@ -5,11 +5,14 @@ One server serves all workers of a test run. A database is a copy of one migrate
 
 import contextlib
 import os
+import shlex
 import signal
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 from psycopg import sql
@@ -24,6 +27,40 @@ TEMPLATE = "cliply_template"
 # starts would inherit that deaf ear.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+RUN_MARK = "PYTEST_RUN_MARK"
+"""In the environment of every process that a test run starts, directly or not."""
+
+LONG_FIRST = ("faults", "pipeline", "publishing", "api")
+"""Folders whose files take longest: begun first, so that no worker is left alone with a long one at the end."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        os.environ[RUN_MARK] = uuid.uuid4().hex
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Ends what a worker that died left behind: it would hold this run's output open, and its reader would wait for ever."""
+    if hasattr(config, "workerinput"):
+        return
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.pid != os.getpid() and process.environ().get(RUN_MARK) == os.environ[RUN_MARK]:
+                command = " ".join(shlex.join(process.cmdline()).split())
+                print(f"left behind by a test, ended: {process.pid} {command:.150}", file=sys.stderr)
+                process.kill()
+    EmbeddedPostgres(config._tmp_path_factory.getbasetemp() / "home").remove()  # type: ignore[attr-defined]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    folders = {Path(__file__).parent / name: place for place, name in enumerate(LONG_FIRST)}
+
+    def place(item: pytest.Item) -> int:
+        return min((folders[folder] for folder in item.path.parents if folder in folders), default=len(folders))
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")
