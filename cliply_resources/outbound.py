@@ -1,9 +1,10 @@
-"""The only HTTP client: every request Cliply makes by itself goes through `fetch`, under one of two policies.
+"""The HTTP client: what Cliply asks of others goes through `fetch`, under one of two policies.
 
 * `PUBLIC` is for URLs that a user typed: https on its own port, public addresses only, few redirects, each checked anew.
 * `CONFIGURED` is for base URLs that the operator of this installation set: any address, no redirects.
 
-Under both there is an end to time and bytes, and no proxy is taken from the environment.
+Under both there is an end to time and bytes, and no proxy is taken from the environment. Model weights alone go another way
+(`models.py`): gigabytes that an operator asks for by name, which go on where a broken connection left them.
 """
 
 import os
