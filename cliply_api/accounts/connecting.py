@@ -10,7 +10,7 @@ import binascii
 import hashlib
 import hmac
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from urllib.parse import parse_qs, urlencode, urlsplit
 from uuid import UUID
@@ -34,7 +34,18 @@ from cliply_resources.platforms.documents import Profile, Tokens
 from cliply_resources.settings import Settings
 from cliply_resources.vault import Place
 
-__all__ = ["Begun", "ElsewhereBegun", "Finished", "Returned", "begin", "finish", "read_address", "sandbox_account"]
+__all__ = [
+    "Begun",
+    "ElsewhereBegun",
+    "Returned",
+    "SignIn",
+    "begin",
+    "finish",
+    "read_address",
+    "sandbox_account",
+    "spend",
+    "with_answer",
+]
 
 LIFETIME = timedelta(minutes=10)
 SECRET_BYTES = 32
@@ -83,11 +94,14 @@ class Returned:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finished:
-    """How a sign-in ended."""
+class SignIn:
+    """A sign-in that its own person came back with; nobody can use it again."""
 
-    accounts: tuple[AccountView, ...]
+    row: OAuthState
+    verifier: str = field(repr=False)
+    returned: Returned
     return_url: str | None
+    """Where the browser goes, however it ends."""
 
 
 def begin(
@@ -146,33 +160,6 @@ def read_address(address: str) -> tuple[str, Returned]:
     return platform, Returned(state=given["state"], code=given.get("code", ""), error=given.get("error", ""))
 
 
-def finish(
-    desk: Desk,
-    facts: RequestFacts,
-    platform_name: str,
-    returned: Returned,
-    *,
-    browser: str = "",
-    user_id: UUID | None = None,
-) -> Finished:
-    """The accounts that the sign-in opened, connected.
-
-    Raises:
-        NotFound: nobody began it, it is over ten minutes old, or was used already.
-        ElsewhereBegun: it was begun by somebody else, and still waits for them.
-        Conflict: access or a scope was not granted, or it is another account than the one to be connected anew.
-        TryLater, Rejected: the platform did not do its part.
-    """
-    row, kept = _spent(desk, platform_name, returned.state, browser=browser, user_id=user_id)
-    try:
-        accounts = _finished(desk, facts, row, kept, returned)
-    except Exception as error:
-        # For the page or the redirect that says so; the sign-in is spent.
-        error.return_url = kept.return_url  # type: ignore[attr-defined]
-        raise
-    return Finished(accounts=accounts, return_url=kept.return_url)
-
-
 def sandbox_account(desk: Desk, session: Session, principal: Principal) -> AccountRow:
     """A new account of the sandbox, which asks nobody."""
     platform = desk.platform("sandbox")
@@ -186,10 +173,16 @@ def sandbox_account(desk: Desk, session: Session, principal: Principal) -> Accou
     )  # fmt: skip
 
 
-def _spent(
-    desk: Desk, platform_name: str, state: str, *, browser: str, user_id: UUID | None
-) -> tuple[OAuthState, _Kept]:
-    """The state, which nobody can use again."""
+def spend(
+    desk: Desk, platform_name: str, returned: Returned, *, browser: str = "", user_id: UUID | None = None
+) -> SignIn:
+    """The sign-in that a browser or a program came back with; it is over from now on, whatever becomes of it.
+
+    Raises:
+        NotFound: nobody began it, it is over ten minutes old, or was used already.
+        ElsewhereBegun: it was begun by somebody else, and still waits for them.
+    """
+    state = returned.state
     gone = NotFound("This sign-in is over: it was used already, or ten minutes have passed. Begin again.")
     workspace_id = _workspace_of(state)
     if workspace_id is None:
@@ -210,12 +203,18 @@ def _spent(
         # Two may come back at once; one of them deletes it.
         if session.execute(sa.delete(OAuthState).where(mine).returning(OAuthState.user_id)).one_or_none() is None:
             raise gone
-    return row, kept
+    return SignIn(row=row, verifier=kept.verifier, returned=returned, return_url=kept.return_url)
 
 
-def _finished(
-    desk: Desk, facts: RequestFacts, row: OAuthState, kept: _Kept, returned: Returned
-) -> tuple[AccountView, ...]:
+def finish(desk: Desk, facts: RequestFacts, sign_in: SignIn) -> tuple[AccountView, ...]:
+    """The accounts that the sign-in opened, connected.
+
+    Raises:
+        NotFound: the account to be connected anew is gone.
+        Conflict: access or a scope was not granted, or it is another account than the one to be connected anew.
+        TryLater, Rejected: the platform did not do its part.
+    """
+    row, returned = sign_in.row, sign_in.returned
     platform = desk.platform(row.platform)
     role, email = _member(desk, row)
     if "account.connect" not in permissions_of(role):
@@ -226,7 +225,7 @@ def _finished(
         )
     with said_plainly():
         tokens = platform.exchange_code(
-            code=returned.code, redirect_uri=row.redirect_uri, verifier=kept.verifier, now=desk.now
+            code=returned.code, redirect_uri=row.redirect_uri, verifier=sign_in.verifier, now=desk.now
         )
         profiles = platform.profiles(tokens, now=desk.now)
     with desk.database.api(row.workspace_id) as session:

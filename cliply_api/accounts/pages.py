@@ -3,7 +3,8 @@
 import html
 from collections.abc import Callable
 
-from cliply_api.accounts.connecting import Finished, with_answer
+from cliply_api.accounts.connecting import SignIn, with_answer
+from cliply_api.accounts.schemas import AccountView
 from cliply_api.web.responses import ApiResponse
 from cliply_resources.errors import CliplyError
 
@@ -17,24 +18,22 @@ h1{font-size:1.4rem}
 """
 
 
-def answer(finish: Callable[[], Finished]) -> ApiResponse[bytes]:
+def answer(spend: Callable[[], SignIn], finish: Callable[[SignIn], tuple[AccountView, ...]]) -> ApiResponse[bytes]:
     """Back to where it was begun, or a small page that says how it went."""
+    back: str | None = None
     try:
-        finished = finish()
+        sign_in = spend()
+        back = sign_in.return_url
+        accounts = finish(sign_in)
     except CliplyError as error:
         # Our own sentences only; what nobody foresaw becomes the usual error.
-        return _failed(error)
-    if finished.return_url is not None:
-        return _sent(with_answer(finished.return_url, connected=",".join(str(one.id) for one in finished.accounts)))
-    names = ", ".join(one.name for one in finished.accounts)
-    return _page("Connected", f"{names} can be published to now. You can close this page.", 200)
-
-
-def _failed(error: CliplyError) -> ApiResponse[bytes]:
-    back: str | None = getattr(error, "return_url", None)
+        if back is not None:
+            return _sent(with_answer(back, connect_error=str(error)))
+        return _page("Not connected", str(error), 400)
     if back is not None:
-        return _sent(with_answer(back, connect_error=str(error)))
-    return _page("Not connected", str(error), 400)
+        return _sent(with_answer(back, connected=",".join(str(one.id) for one in accounts)))
+    names = ", ".join(one.name for one in accounts)
+    return _page("Connected", f"{names} can be published to now. You can close this page.", 200)
 
 
 def _sent(address: str) -> ApiResponse[bytes]:

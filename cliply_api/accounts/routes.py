@@ -170,7 +170,10 @@ def callback(
         state=query.get("state", ""), code=query.get("code", ""), error=query.get("error", "")
     )
     browser = request.cookies.get(BROWSER_COOKIE, "")
-    return pages.answer(lambda: connecting.finish(desk, facts, platform, returned, browser=browser))
+    return pages.answer(
+        lambda: connecting.spend(desk, platform, returned, browser=browser),
+        lambda sign_in: connecting.finish(desk, facts, sign_in),
+    )
 
 
 @post(
@@ -190,8 +193,8 @@ def complete(
 ) -> Connected:
     """With the address that the browser was sent back to; only for whoever began it."""
     platform, returned = connecting.read_address(data.address)
-    finished = connecting.finish(desk, facts, platform, returned, user_id=principal.user_id)
-    return Connected(accounts=list(finished.accounts))
+    sign_in = connecting.spend(desk, platform, returned, user_id=principal.user_id)
+    return Connected(accounts=list(connecting.finish(desk, facts, sign_in)))
 
 
 @post(

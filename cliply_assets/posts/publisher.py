@@ -280,6 +280,7 @@ class Publisher:
             log.warning("publisher_waits", why=str(error))
             self._stopping.wait(AFTER_TROUBLE_SECONDS)
         except Exception:
+            # The boundary of a thread: one post that cannot be worked on must not end the publisher of all others.
             log.exception("publisher_stumbled", post=str(post_id))
             self._stopping.wait(AFTER_TROUBLE_SECONDS)
 

@@ -22,7 +22,7 @@ the `Call`, and base URLs from the settings.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -47,10 +47,14 @@ from cliply_resources.platforms.documents import (
 )
 from cliply_resources.platforms.outcomes import NotSupported
 
-__all__ = ["BasePlatform", "Call", "Clock", "Platform", "VideoSource"]
+__all__ = ["CLOCK_SKEW", "BasePlatform", "Call", "Clock", "Platform", "VideoSource", "poll_wait"]
 
 Clock = Callable[[], datetime]
 """The time now, aware UTC."""
+
+CLOCK_SKEW = timedelta(minutes=2)
+"""How far a platform's clock and ours may differ when a post is looked for."""
+POLL_SECONDS = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +82,16 @@ class Call:
     """Given to `take` and `reconcile` only."""
     committed_at: datetime | None = None
     """Given to `take` of a `COMMIT` and to `reconcile`: when the oldest intent that is not resolved was recorded."""
+
+    @property
+    def since(self) -> datetime:
+        """No post that this publication made is older than that, by the platform's clock."""
+        return (self.committed_at or self.now()) - CLOCK_SKEW
+
+
+def poll_wait(polls: int, first: Sequence[float], *, later: float = POLL_SECONDS) -> float:
+    """Seconds until the next look at what a platform is still processing, after `polls` looks: dense at `first`."""
+    return first[polls] if polls < len(first) else later
 
 
 class Platform(Protocol):

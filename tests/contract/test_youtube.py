@@ -236,7 +236,7 @@ def test_durations_are_read(text, seconds):
     assert duration_seconds(text) == seconds
 
 
-def test_watch_time_is_asked_for_by_the_librarys_own_rules_and_a_wrong_question_is_no_crash(youtube, simulator):
+def test_numbers_asked_for_with_a_dead_token_ask_for_a_new_one(youtube, simulator):
     call = Call(tokens=Tokens(access_token="dead"), account_id=CHANNEL, now=simulator.clock)
     with pytest.raises(PlatformTrouble) as found:
         youtube.metrics(["x"], call)
@@ -278,6 +278,6 @@ def test_the_hub_is_answered_only_about_feeds_of_channels(youtube):
     assert youtube.answer_challenge(asked | {"hub.topic": "https://www.youtube.com/xml/feeds/videos.xml"}) is None
 
 
-def test_a_day_later_is_a_day_later():
+def test_a_reached_upload_limit_waits_for_a_day():
     answer = Answer(status=400, headers={}, body=b'{"error":{"errors":[{"reason":"uploadLimitExceeded"}]}}')
     assert judged(answer, now=NOW).outcome.until == NOW + timedelta(days=1)

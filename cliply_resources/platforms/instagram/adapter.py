@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from cliply_resources.outbound import FileSlice
-from cliply_resources.platforms.contract import BasePlatform, Call, Clock
+from cliply_resources.platforms.contract import CLOCK_SKEW, BasePlatform, Call, Clock, poll_wait
 from cliply_resources.platforms.documents import (
     AccountLimits,
     Capabilities,
@@ -45,11 +45,9 @@ __all__ = ["Instagram", "adapter"]
 LINK_SECONDS = 6 * 3600.0
 """Meta may fetch a film long after it was told of it."""
 POLLS = (5.0, 10.0, 20.0)
-POLL_SECONDS = 60.0
 MOST_POLLS = 33
 """After that, half an hour, the container counts as dead."""
 LOOKUP_SECONDS = 10.0
-CLOCK_SKEW = timedelta(minutes=2)
 _LISTED = "id,caption,permalink,timestamp,media_product_type"
 
 
@@ -212,7 +210,7 @@ class Instagram(BasePlatform):
     def reconcile(self, intent: PublishIntent, state: PublishState, call: Call) -> Reconciled:
         """Asks the container first, then the account's newest media; never makes another container."""
         code = self._ask("GET", f"/{state.handle}?fields=status_code,status", call).get("status_code")
-        since = (call.committed_at or call.now()) - CLOCK_SKEW
+        since = call.since
         found = self._find(intent, call, since)
         live = msgspec.structs.replace(state, step="published", facts={**state.facts, "since": since.isoformat()})
         if found is not None:
@@ -275,7 +273,7 @@ class Instagram(BasePlatform):
         posts = tuple(
             RecentPost(
                 remote_id=str(each["id"]),
-                published_at=_time(each["timestamp"]),
+                published_at=datetime.fromisoformat(each["timestamp"]),
                 caption=each.get("caption") or "",
                 url=each.get("permalink"),
                 cover_url=each.get("thumbnail_url"),
@@ -356,9 +354,7 @@ class Instagram(BasePlatform):
     def _processing(self, state: PublishState, call: Call) -> StepResult:
         found = self._ask("GET", f"/{state.handle}?fields=status_code,status", call)
         match found.get("status_code"):
-            case "FINISHED":
-                return StepResult(state=msgspec.structs.replace(state, step="ready"))
-            case "PUBLISHED":
+            case "FINISHED" | "PUBLISHED":
                 return StepResult(state=msgspec.structs.replace(state, step="ready"))
             case "EXPIRED":
                 reason = "Instagram kept the upload for 24 hours and dropped it; it begins again."
@@ -368,7 +364,7 @@ class Instagram(BasePlatform):
         if state.polls >= MOST_POLLS:
             reason = "Instagram has worked on the upload for half an hour without an end; it begins again."
             raise trouble(OutcomeClass.RESTART, reason, code="IN_PROGRESS")
-        wait = POLLS[state.polls] if state.polls < len(POLLS) else POLL_SECONDS
+        wait = poll_wait(state.polls, POLLS)
         waiting = msgspec.structs.replace(state, polls=state.polls + 1)
         return StepResult(state=waiting, wait=wait, reason="Instagram is processing the video.")
 
@@ -414,7 +410,8 @@ class Instagram(BasePlatform):
     def _find(self, intent: PublishIntent, call: Call, since: datetime) -> Published | None:
         found = self._ask("GET", f"/{call.account_id}/media?fields={_LISTED}&limit=10", call)
         for each in found.get("data") or ():
-            if (each.get("caption") or "") == intent.content.caption and _time(each["timestamp"]) >= since:
+            posted_at = datetime.fromisoformat(each["timestamp"])
+            if (each.get("caption") or "") == intent.content.caption and posted_at >= since:
                 return Published(remote_id=str(each["id"]), url=each.get("permalink"), visibility="public")
         return None
 
@@ -482,8 +479,3 @@ def _options(content: PostContent) -> dict[str, Any]:
     if content.made_with_ai:
         wanted["is_ai_generated"] = True
     return wanted
-
-
-def _time(text: str) -> datetime:
-    """`2026-11-20T12:00:00+0000`."""
-    return datetime.fromisoformat(text)

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from cliply_resources.outbound import FileSlice
-from cliply_resources.platforms.contract import BasePlatform, Call, Clock
+from cliply_resources.platforms.contract import BasePlatform, Call, Clock, poll_wait
 from cliply_resources.platforms.documents import (
     AccountLimits,
     Capabilities,
@@ -49,8 +49,6 @@ LINK_SECONDS = 2 * 3600.0
 UPLOAD_LIFE = timedelta(minutes=58)
 """An upload address is good for an hour."""
 POLLS = (2.0, 5.0, 10.0, 30.0)
-POLL_SECONDS = 60.0
-CLOCK_SKEW = timedelta(minutes=2)
 _VISIBILITIES = {level: name for name, level in PRIVACY.items()}
 _LISTED = (
     "id,create_time,cover_image_url,share_url,video_description,duration,height,width,title,"
@@ -340,7 +338,7 @@ class TikTok(BasePlatform):
     def _status(self, intent: PublishIntent, state: PublishState, call: Call) -> StepResult:
         data = self._fetch(state.handle or "", call)
         said = data.get("status")
-        wait = POLLS[state.polls] if state.polls < len(POLLS) else POLL_SECONDS
+        wait = poll_wait(state.polls, POLLS)
         polled = msgspec.structs.replace(state, polls=state.polls + 1)
         if said == "FAILED":
             raise failed(str(data.get("fail_reason", "")), call.now())
@@ -359,9 +357,8 @@ class TikTok(BasePlatform):
         return StepResult(state=polled, wait=wait, reason=reason, published=Published(visibility=visibility))
 
     def _reconcile_link(self, intent: PublishIntent, state: PublishState, call: Call) -> Reconciled:
-        since = (call.committed_at or call.now()) - CLOCK_SKEW
         for post in self.recent(call).posts:
-            if post.caption == intent.content.caption and post.published_at >= since:
+            if post.caption == intent.content.caption and post.published_at >= call.since:
                 return Reconciled(
                     verdict=Verdict.FOUND,
                     evidence="The account's newest videos show it with this caption, posted at the same time.",

@@ -43,8 +43,6 @@ SEGMENT_BYTES = 1024 * 1024
 """The size of the documentation's own sample; 512 MB are then 512 of the 1,000 segments that one upload may have."""
 LONG_TEXT = 25_000
 """Weighted characters of a Premium account."""
-CLOCK_SKEW = timedelta(minutes=2)
-"""How far X's clock and ours may differ when a post is looked for."""
 LOOKS_BEFORE_A_PERSON = 3
 """Times a post may be found missing and be sent again before a person is asked."""
 _OPTIONS = {
@@ -188,13 +186,12 @@ class X(BasePlatform):
     def reconcile(self, intent: PublishIntent, state: PublishState, call: Call) -> Reconciled:
         """Looks for the media id, or the very text, among the account's newest posts."""
         page = self._ask("GET", f"/2/users/{call.account_id}/tweets?{_timeline(10)}", call)
-        since = (call.committed_at or call.now()) - CLOCK_SKEW
         key = state.facts.get("media_key")
         twin = None
         for post in page.get("data") or ():
             carries = key is not None and key in ((post.get("attachments") or {}).get("media_keys") or ())
             same_text = _plain(post.get("text", "")) == _plain(intent.content.caption)
-            if carries or (same_text and _time(post["created_at"]) >= since):
+            if carries or (same_text and datetime.fromisoformat(post["created_at"]) >= call.since):
                 return Reconciled(
                     verdict=Verdict.FOUND,
                     evidence="The account's newest posts show it with the same "
@@ -318,7 +315,7 @@ class X(BasePlatform):
         lasts = shown.get("duration_ms")
         return RecentPost(
             remote_id=str(post["id"]),
-            published_at=_time(post["created_at"]),
+            published_at=datetime.fromisoformat(post["created_at"]),
             caption=post.get("text", ""),
             url=self._url(post["id"], call),
             duration=None if lasts is None else lasts / 1000,
@@ -425,10 +422,6 @@ def _processed(state: PublishState, found: Mapping[str, Any]) -> StepResult:
 def _timeline(count: int) -> str:
     fields = {"max_results": str(count), "tweet.fields": "created_at,attachments,public_metrics", **_MEDIA_FIELDS}
     return urlencode(fields, quote_via=quote)
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 def _plain(text: str) -> str:

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from cliply_resources.outbound import FileSlice
-from cliply_resources.platforms.contract import BasePlatform, Call, Clock
+from cliply_resources.platforms.contract import BasePlatform, Call, Clock, poll_wait
 from cliply_resources.platforms.documents import (
     AccountLimits,
     Capabilities,
@@ -49,8 +49,6 @@ __all__ = ["YouTube", "adapter"]
 CHUNK_BYTES = 8 * 1024 * 1024
 """A multiple of 256 KiB, as YouTube wants of all but the last."""
 POLLS = (5.0, 10.0, 30.0)
-POLL_SECONDS = 60.0
-CLOCK_SKEW = timedelta(minutes=2)
 PEOPLE_AND_BLOGS = "22"
 SCOPE = "https://www.googleapis.com/auth/"
 ANALYTICS = f"{SCOPE}yt-analytics.readonly"
@@ -198,11 +196,13 @@ class YouTube(BasePlatform):
             return self._found(str(answer.document().get("id", "")), state, evidence)
         if answer.status not in _GONE:
             self._judge(answer, call)
-        since = (call.committed_at or call.now()) - CLOCK_SKEW
         for item in self._newest(call):
             snippet = item["snippet"]
             marked = intent.marker in (snippet.get("tags") or ())
-            same = snippet.get("title") == intent.content.title and _time(snippet["publishedAt"]) >= since
+            same = (
+                snippet.get("title") == intent.content.title
+                and datetime.fromisoformat(snippet["publishedAt"]) >= call.since
+            )
             if marked or same:
                 evidence = "The channel's newest uploads show it " + (
                     "with Cliply's own mark." if marked else "with this title, uploaded at the same time."
@@ -362,7 +362,7 @@ class YouTube(BasePlatform):
         published = Published(remote_id=remote_id, url=now.url, visibility=now.visibility, live=now.state == "live")
         if now.state == "live":
             return StepResult(state=msgspec.structs.replace(state, step="over"), published=published)
-        wait = POLLS[state.polls] if state.polls < len(POLLS) else POLL_SECONDS
+        wait = poll_wait(state.polls, POLLS)
         polled = msgspec.structs.replace(state, polls=state.polls + 1)
         return StepResult(state=polled, wait=wait, reason="YouTube is processing the video.", published=published)
 
@@ -536,7 +536,7 @@ def _recent(video: Mapping[str, Any]) -> RecentPost:
     snippet = video["snippet"]
     return RecentPost(
         remote_id=str(video["id"]),
-        published_at=_time(snippet["publishedAt"]),
+        published_at=datetime.fromisoformat(snippet["publishedAt"]),
         title=snippet.get("title", ""),
         caption=snippet.get("description", ""),
         url=_url(str(video["id"])),
@@ -554,7 +554,3 @@ def _stored(answer: Answer) -> int:
 
 def _url(remote_id: str) -> str:
     return f"https://www.youtube.com/watch?v={remote_id}"
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
