@@ -2,7 +2,8 @@
 
 import wave
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cliply_assets.audio import beats, room
-from cliply_assets.audio.spectra import HISTORY, RATE, ROW, BlockSpectra, measure_block
+from cliply_assets.audio.spectra import FRAMES_PER_ROW, HISTORY, RATE, ROW, BlockSpectra, measure_block
 from cliply_resources.errors import MediaError
 from cliply_resources.progress import Progress
 
@@ -38,11 +39,13 @@ def measure_audio(audio: Path, *, progress: Progress) -> "pl.DataFrame":
     Raises:
         MediaError: the file is not such a WAV.
     """
-    listening = _Listening()
-    for samples, done in _blocks(audio):
-        listening.hear(samples)
-        progress(0.9 * done, f"listening, {listening.seconds:.0f} s")
-    table = _table(listening) if listening.blocks else empty_features(0.0)
+    with _opened(audio) as source:
+        # A file that breaks off has less than its header says.
+        listening = _Listening(min(source.getnframes(), audio.stat().st_size // source.getsampwidth()))
+        for samples, done in _blocks(source):
+            listening.hear(samples)
+            progress(0.9 * done, f"listening, {listening.rows / ROWS_PER_SECOND:.0f} s")
+    table = _table(listening) if listening.rows else empty_features(0.0)
     progress(1.0, "laughter, applause and beats found")
     return table
 
@@ -93,28 +96,50 @@ class _SpeechDetector:
 
 @dataclass
 class _Listening:
-    """What is carried from block to block, and what they left."""
+    """What is carried from block to block, and what they left.
 
+    What they leave has its place from the start: small arrays kept from block to block would lie between the large ones that are
+    freed, and the heap would grow with the film.
+    """
+
+    most_samples: int
+    rows: int = 0
+    judged: int = 0
+    """Frames of the speech detector so far."""
     history: Floats = field(default_factory=lambda: np.zeros(HISTORY, dtype=np.float32))
     last_bands: Floats | None = None
-    blocks: list[BlockSpectra] = field(default_factory=list)
-    voice: list[Floats] = field(default_factory=list)
+    measures: dict[str, Floats] = field(default_factory=dict)
+    voice: Floats = field(init=False)
     detector: _SpeechDetector = field(default_factory=_SpeechDetector)
-    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        rows = -(-self.most_samples // ROW)
+        for each in fields(BlockSpectra):
+            self.measures[each.name] = np.zeros(rows * _values_a_row(each.name), dtype=np.float32)
+        self.voice = np.zeros(-(-rows * ROW // _VAD_FRAME), dtype=np.float32)
 
     def hear(self, samples: Floats) -> None:
         spectra, self.last_bands = measure_block(samples, self.history, self.last_bands)
-        self.blocks.append(spectra)
-        self.voice.append(self.detector.probabilities(samples))
+        for name, values in self.measures.items():
+            first = self.rows * _values_a_row(name)
+            measured: Floats = getattr(spectra, name)
+            values[first : first + len(measured)] = measured
+        heard = self.detector.probabilities(samples)
+        self.voice[self.judged : self.judged + len(heard)] = heard
+        self.judged += len(heard)
         self.history = np.concatenate([self.history, samples])[-HISTORY:]
-        self.seconds += len(samples) / RATE
+        self.rows += len(samples) // ROW
 
-    def joined(self, name: str) -> Floats:
-        return np.concatenate([getattr(block, name) for block in self.blocks])
+    def all(self, name: str) -> Floats:
+        return self.measures[name][: self.rows * _values_a_row(name)]
 
 
-def _blocks(audio: Path) -> Iterator[tuple[Floats, float]]:
-    """Whole rows of samples in -1 to 1, and the fraction read; the last row is filled up with silence."""
+def _values_a_row(measure: str) -> int:
+    return FRAMES_PER_ROW if measure.startswith("frame_") else 1
+
+
+@contextmanager
+def _opened(audio: Path) -> Iterator[wave.Wave_read]:
     try:
         with wave.open(str(audio), "rb") as source:
             shape = (source.getnchannels(), source.getsampwidth(), source.getframerate())
@@ -123,31 +148,36 @@ def _blocks(audio: Path) -> Iterator[tuple[Floats, float]]:
                     f"The analysis sound must be 16 kHz mono 16-bit, but it has {shape[0]} channel(s) of "
                     f"{8 * shape[1]} bits at {shape[2]} Hz; run the upload again."
                 )
-            total = max(1, source.getnframes())
-            read = 0
-            while raw := source.readframes(_BLOCK_SECONDS * RATE):
-                samples = np.frombuffer(raw[: len(raw) // 2 * 2], dtype="<i2").astype(np.float32) / np.float32(32768)
-                read += len(samples)
-                yield np.pad(samples, (0, -len(samples) % ROW)), min(1.0, read / total)
+            yield source
     except (wave.Error, EOFError) as problem:
         raise MediaError("The analysis sound is not a readable WAV file; run the upload again.") from problem
+
+
+def _blocks(source: wave.Wave_read) -> Iterator[tuple[Floats, float]]:
+    """Whole rows of samples in -1 to 1, and the fraction read; the last row is filled up with silence."""
+    total = max(1, source.getnframes())
+    read = 0
+    while raw := source.readframes(_BLOCK_SECONDS * RATE):
+        samples = np.frombuffer(raw[: len(raw) // 2 * 2], dtype="<i2").astype(np.float32) / np.float32(32768)
+        read += len(samples)
+        yield np.pad(samples, (0, -len(samples) % ROW)), min(1.0, read / total)
 
 
 def _table(listening: _Listening) -> "pl.DataFrame":
     import polars as pl
 
-    rms_db = listening.joined("row_rms_db")
-    envelope, onset = listening.joined("frame_envelope"), listening.joined("frame_onset")
-    speech = _per_row(listening.voice, len(rms_db))
+    rms_db = listening.all("row_rms_db")
+    envelope, onset = listening.all("frame_envelope"), listening.all("frame_onset")
+    speech = _per_row(listening.voice[: listening.judged], len(rms_db))
     floor_db, quiet_db = room.room_floor_db(rms_db), _silence_db(rms_db)
     strength = beats.pulse_strength(onset)
     pulse = _rows(strength, len(rms_db)).mean(axis=1)
     beat = np.zeros(len(rms_db), dtype=bool)
     beat[np.minimum(beats.find_beats(onset, strength) // 10, len(rms_db) - 1)] = True
     texture = room.Texture(
-        noisiness=listening.joined("row_noisiness"),
-        brightness_db=listening.joined("row_brightness_db"),
-        rumble_db=listening.joined("row_rumble_db"),
+        noisiness=listening.all("row_noisiness"),
+        brightness_db=listening.all("row_brightness_db"),
+        rumble_db=listening.all("row_rumble_db"),
         rms_db=rms_db,
         speech=speech,
         floor_db=floor_db,
@@ -159,7 +189,7 @@ def _table(listening: _Listening) -> "pl.DataFrame":
             "time": np.arange(len(rms_db)) / ROWS_PER_SECOND,
             "rms_db": rms_db,
             "speech": speech,
-            "pitch_hz": np.where(rms_db > quiet_db, listening.joined("row_pitch_hz"), np.float32(0)),
+            "pitch_hz": np.where(rms_db > quiet_db, listening.all("row_pitch_hz"), np.float32(0)),
             "syllable_rate": room.syllable_rate(envelope, speech),
             "onset": _rows(onset, len(rms_db)).max(axis=1),
             "laughter": laughing,
@@ -176,15 +206,14 @@ def _rows(frames: Floats, rows: int) -> Floats:
     return frames[: rows * 10].reshape(rows, 10)
 
 
-def _per_row(voice: list[Floats], rows: int) -> Floats:
+def _per_row(voice: Floats, rows: int) -> Floats:
     """Speech probability of each 0.1 s, from the 32 ms frames around its middle.
 
     Every block starts on a frame of its own, and its length is a whole number of both, so the grid has no drift.
     """
-    joined = np.concatenate(voice)
-    smooth = np.convolve(np.pad(joined, 1, mode="edge"), np.full(3, 1 / 3), mode="valid")
+    smooth = np.convolve(np.pad(voice, 1, mode="edge"), np.full(3, 1 / 3), mode="valid")
     centres = (np.arange(rows) + 0.5) / ROWS_PER_SECOND
-    probability: Floats = np.interp(centres, (np.arange(len(joined)) + 0.5) * _VAD_FRAME / RATE, smooth).astype(
+    probability: Floats = np.interp(centres, (np.arange(len(voice)) + 0.5) * _VAD_FRAME / RATE, smooth).astype(
         np.float32
     )
     return probability

@@ -206,6 +206,16 @@ def test_an_empty_wav_gives_no_rows(tmp_path):
     assert measured(tmp_path, np.zeros(0)).height == 0
 
 
+def test_a_wav_that_breaks_off_has_the_rows_that_it_holds(tmp_path):
+    whole = write_wav(tmp_path / "whole.wav", tone(2, 150)).read_bytes()
+    (tmp_path / "half.wav").write_bytes(whole[: len(whole) // 2])
+
+    table = measure_audio(tmp_path / "half.wav", progress=silent)
+
+    assert table.height == 10
+    assert table["pitch_hz"].to_numpy()[1:-1] == pytest.approx(150, abs=1)
+
+
 @pytest.mark.parametrize(("rate", "channels"), [(44_100, 1), (16_000, 2)])
 def test_other_formats_are_refused_by_name(tmp_path, rate, channels):
     path = write_wav(tmp_path / "a.wav", np.zeros(1000), rate=rate, channels=channels)
