@@ -15,6 +15,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from cliply_assets.instance.fork_server import LIBRARIES
 from cliply_assets.sample import FILM_NAME, TRUTH_NAME, SampleTruth, generate_sample, load_truth
 from cliply_resources.media_tools.ffmpeg import run_ffmpeg
 from cliply_resources.progress import silent
@@ -28,6 +29,7 @@ _PRELOADED = (
     "cliply_assets.vision.face_tracks",
     "cliply_assets.vision.scenes",
     "polars",
+    *LIBRARIES,
 )
 _CAMERA_SECONDS = 60.0
 

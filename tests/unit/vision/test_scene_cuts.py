@@ -1,5 +1,6 @@
 """Cuts are found at exact times; flashes, light and movement are not cuts."""
 
+from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
@@ -7,8 +8,10 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scenedetect import FrameTimecode
+from scenedetect.detectors import AdaptiveDetector
 
-from cliply_assets.vision.scenes import find_scenes
+from cliply_assets.vision.scenes import find_scenes, quick_detector
 from cliply_resources.errors import StepFailed
 
 FPS = 30
@@ -115,6 +118,17 @@ def test_a_weak_cut_counts_when_ffmpeg_saw_it_too():
     scores[40] = 12.0
 
     assert cuts_of([one] * 40 + [other] * 40, timing(np.arange(80) / FPS, scores)) == (round(40 / FPS, 3),)
+
+
+def test_frames_are_scored_as_pyscenedetect_scores_them(room):
+    rules = {"adaptive_threshold": 3.0, "min_content_val": 15.0, "min_scene_len": 1}
+    quick, its_own = quick_detector(**rules), AdaptiveDetector(**rules)
+
+    for index, picture in enumerate(grainy([room(1)] * 5 + [room(2)] * 5)):
+        frame = FrameTimecode(index, Fraction(FPS))
+        assert quick.process_frame(frame, picture) == its_own.process_frame(frame, picture)
+        assert quick._frame_score == pytest.approx(its_own._frame_score, abs=1e-9)
+    assert index == 9
 
 
 def test_motion_is_high_where_things_move_and_leaves_cuts_out(room):
