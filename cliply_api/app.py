@@ -203,7 +203,7 @@ async def _running(app: Litestar) -> AsyncGenerator[None, None]:
             tasks.start_soon(purging, database, app.state.storage, settings)
             tasks.start_soon(app.state.hub.run)
             tasks.start_soon(keep_matching, app.state.desk)
-            tasks.start_soon(drain_webhooks, database, app.state.webhook_policy)
+            tasks.start_soon(drain_webhooks, database, app.state.desk.vault, app.state.webhook_policy)
             yield
             tasks.cancel_scope.cancel()
     finally:

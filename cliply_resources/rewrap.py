@@ -11,6 +11,7 @@ from cliply_resources.database import AccountRow, Database, PostRow
 from cliply_resources.errors import Conflict
 from cliply_resources.posts.places import progress_place
 from cliply_resources.vault import Vault, key_of
+from cliply_resources.webhooks.sealing import keys_of, rewrap_secrets
 
 __all__ = ["keys_in_use", "retire_key", "rotate_keys"]
 
@@ -46,7 +47,7 @@ def wrap_anew(database: Database, vault: Vault) -> int:
                 again = vault.rewrap(post.progress, progress_place(workspace_id, post_id))
                 post.progress = again or post.progress
                 changed += again is not None
-    return changed
+    return changed + rewrap_secrets(database, vault)
 
 
 def keys_in_use(database: Database) -> Counter[str]:
@@ -60,6 +61,7 @@ def keys_in_use(database: Database) -> Counter[str]:
         with database.pipeline(workspace_id) as session:
             sealed = session.scalars(sa.select(PostRow.progress).where(PostRow.id == post_id)).one_or_none()
             used.update([key_of(sealed)] if sealed else [])
+    used.update(keys_of(database))
     return used
 
 

@@ -1,6 +1,8 @@
 """Delivers what is due, in every process of the application at once; nobody has to run anything else for it."""
 
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from uuid import UUID
 
 import anyio
@@ -13,7 +15,9 @@ from cliply_api.web.metrics import METRICS
 from cliply_resources.database import Database
 from cliply_resources.errors import CliplyError
 from cliply_resources.outbound import OutboundPolicy
+from cliply_resources.vault import Vault
 from cliply_resources.webhooks import Outcome, deliver_next, endpoints_due
+from cliply_resources.webhooks.sealing import seal_what_is_in_clear
 
 __all__ = ["drain_webhooks"]
 
@@ -29,14 +33,19 @@ IN_A_ROW = 50
 log = structlog.get_logger("cliply_api.webhooks")
 
 
-async def drain_webhooks(database: Database, policy: OutboundPolicy) -> None:
+async def drain_webhooks(database: Database, vault: Vault, policy: OutboundPolicy) -> None:
     """Runs until it is cancelled; what is being sent then is finished first."""
     busy: set[UUID] = set()
     places: Counter[UUID] = Counter()
     threads = anyio.CapacityLimiter(SENDERS)
+    sealed = False
+    deliver = partial(deliver_next, database, vault, policy)
     async with anyio.create_task_group() as tasks:
         while True:
             try:
+                if not sealed:
+                    await to_thread.run_sync(seal_what_is_in_clear, database, vault, limiter=threads)
+                    sealed = True
                 due = await to_thread.run_sync(endpoints_due, database, SENDERS * 4, limiter=threads)
             except (CliplyError, SQLAlchemyError) as failure:
                 log.warning("webhooks are put off", reason=str(failure))
@@ -46,7 +55,7 @@ async def drain_webhooks(database: Database, policy: OutboundPolicy) -> None:
                     continue
                 busy.add(endpoint_id)
                 places[workspace_id] += 1
-                _start(tasks, busy, places, threads, database, policy, workspace_id, endpoint_id)
+                _start(tasks, busy, places, threads, deliver, workspace_id, endpoint_id)
             await anyio.sleep(LOOK_SECONDS)
 
 
@@ -55,17 +64,14 @@ def _start(
     busy: set[UUID],
     places: Counter[UUID],
     threads: anyio.CapacityLimiter,
-    database: Database,
-    policy: OutboundPolicy,
+    deliver: Callable[[UUID, UUID], Outcome | None],
     workspace_id: UUID,
     endpoint_id: UUID,
 ) -> None:
     async def serve() -> None:
         try:
             for _ in range(IN_A_ROW):
-                came = await to_thread.run_sync(
-                    deliver_next, database, policy, workspace_id, endpoint_id, limiter=threads
-                )
+                came = await to_thread.run_sync(deliver, workspace_id, endpoint_id, limiter=threads)
                 if came is None:
                     return
                 _tell(came, workspace_id, endpoint_id)

@@ -8,6 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 from sqlalchemy.orm import Session
 
+from cliply_api.accounts.desk import Desk
 from cliply_api.auth.guards import may
 from cliply_api.auth.principal import Principal
 from cliply_api.web.facts import RequestFacts
@@ -75,12 +76,13 @@ AnyRequest = Request[Any, Any, Any]
 def create(
     request: AnyRequest,
     session: NamedDependency[Session],
+    desk: NamedDependency[Desk],
     principal: NamedDependency[Principal],
     facts: NamedDependency[RequestFacts],
     data: JSONBody[NewEndpoint],
 ) -> EndpointMade:
     """The secret is shown in this answer only. No `Idempotency-Key` here: an answer that is kept would keep the secret."""
-    return service.create(session, principal, facts, request.app.state.webhook_policy, data)
+    return service.create(session, principal, facts, request.app.state.webhook_policy, desk.vault, data)
 
 
 @get(
@@ -156,12 +158,13 @@ def remove(
 )
 def rotate(
     session: NamedDependency[Session],
+    desk: NamedDependency[Desk],
     principal: NamedDependency[Principal],
     facts: NamedDependency[RequestFacts],
     webhook_id: FromPath[UUID],
 ) -> SecretView:
     """Shown in this answer only. For a day every message carries a signature of either secret."""
-    return service.rotate(session, principal, facts, webhook_id)
+    return service.rotate(session, principal, facts, desk.vault, webhook_id)
 
 
 @post(

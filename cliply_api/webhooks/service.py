@@ -26,8 +26,10 @@ from cliply_api.webhooks.schemas import (
 from cliply_resources.database import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from cliply_resources.errors import Conflict, NotFound
 from cliply_resources.outbound import OutboundPolicy
+from cliply_resources.vault import Vault
 from cliply_resources.webhooks import new_signing_secret
 from cliply_resources.webhooks.delivery import check_endpoint_url, disable
+from cliply_resources.webhooks.sealing import give_secret, replace_secret
 
 __all__ = [
     "change",
@@ -64,7 +66,12 @@ HOLD_EVENTS = sa.text(
 
 
 def create(
-    session: Session, principal: Principal, facts: RequestFacts, policy: OutboundPolicy, wanted: NewEndpoint
+    session: Session,
+    principal: Principal,
+    facts: RequestFacts,
+    policy: OutboundPolicy,
+    vault: Vault,
+    wanted: NewEndpoint,
 ) -> EndpointMade:
     """A new endpoint, told of what happens from now on.
 
@@ -81,8 +88,14 @@ def create(
         raise Conflict(f"A workspace has at most {MAX_ENDPOINTS} webhooks. Delete one that is not used any more.")
     secret = new_signing_secret()
     made = WebhookEndpoint(
-        url=wanted.url, events=sorted(set(wanted.events)), description=wanted.description, secret=secret
+        # What is sealed is bound to its row.
+        workspace_id=principal.workspace,
+        id=session.execute(sa.select(sa.func.uuidv7())).scalar_one(),
+        url=wanted.url,
+        events=sorted(set(wanted.events)),
+        description=wanted.description,
     )
+    give_secret(made, vault, secret)
     session.add(made)
     session.flush()
     audit(session, principal, facts, "webhook.created", subject=str(made.id), url=made.url, events=made.events)
@@ -136,14 +149,13 @@ def remove(session: Session, principal: Principal, facts: RequestFacts, endpoint
     audit(session, principal, facts, "webhook.deleted", subject=str(endpoint_id), url=found.url)
 
 
-def rotate(session: Session, principal: Principal, facts: RequestFacts, endpoint_id: UUID) -> SecretView:
+def rotate(session: Session, principal: Principal, facts: RequestFacts, vault: Vault, endpoint_id: UUID) -> SecretView:
     """A new secret; for a day messages carry the signatures of both."""
     found = _find(session, endpoint_id, lock=True)
-    until = datetime.now(UTC) + ROTATION
-    found.previous_secret, found.previous_secret_until = found.secret, until
-    found.secret = new_signing_secret()
+    until, secret = datetime.now(UTC) + ROTATION, new_signing_secret()
+    replace_secret(found, vault, secret, previous_until=until)
     audit(session, principal, facts, "webhook.secret_rotated", subject=str(endpoint_id))
-    return SecretView(secret=found.secret, previous_valid_until=until)
+    return SecretView(secret=secret, previous_valid_until=until)
 
 
 def test(session: Session, endpoint_id: UUID) -> DeliveryView:

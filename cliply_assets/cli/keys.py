@@ -1,4 +1,4 @@
-"""`cliply keys`: the keys that seal the secrets of connected accounts."""
+"""`cliply keys`: the keys that seal the secrets of connected accounts and webhooks."""
 
 import json
 from typing import Annotated
@@ -9,7 +9,7 @@ from cliply_resources.settings import get_settings
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Keys that seal the secrets of connected accounts: list, rotate, retire.", no_args_is_help=True)
+app = typer.Typer(help="Keys that seal secrets of accounts and webhooks: list, rotate, retire.", no_args_is_help=True)
 
 
 @app.command("list")

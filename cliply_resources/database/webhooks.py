@@ -26,13 +26,16 @@ class WebhookEndpoint(Base):
     description: Mapped[str] = mapped_column(server_default="")
     events: Mapped[list[str]]
     """Kinds (`clip.approved`), families (`clip.*`), or `*`."""
-    secret: Mapped[str]
+    secret: Mapped[str | None]
+    """From before secrets were sealed; see `cliply_resources.webhooks.sealing`."""
     previous_secret: Mapped[str | None]
     previous_secret_until: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     failing_since: Mapped[datetime | None]
     disabled_at: Mapped[datetime | None]
     disabled_reason: Mapped[str | None]
+    secret_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    previous_secret_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
 class WebhookDelivery(Base):

@@ -6,7 +6,7 @@ the same `webhook-id`. Any number of processes may do this at once.
 
 import random
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from uuid import UUID
@@ -21,6 +21,8 @@ from cliply_resources.database.webhooks import WebhookAttempt, WebhookDelivery, 
 from cliply_resources.errors import CallerError, CliplyError
 from cliply_resources.outbound import PUBLIC, OutboundPolicy, check_url, post_once, retry_after_seconds
 from cliply_resources.settings import Settings
+from cliply_resources.vault import SealBroken, Vault
+from cliply_resources.webhooks.sealing import secrets_in_force
 from cliply_resources.webhooks.signing import retry_delay, sign
 
 __all__ = [
@@ -44,6 +46,7 @@ KEEP = timedelta(days=30)
 """How long the log of deliveries goes back."""
 ERROR_CHARACTERS = 500
 GONE = 410
+NO_SECRET = "Its signing secret cannot be opened any more. Replace it, and tell the receiver the new one."  # noqa: S105 - a sentence
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,9 @@ class Outcome:
 class _Claimed:
     delivery: WebhookDelivery
     url: str
-    secrets: tuple[str, ...]
+    secrets: tuple[str, ...] = field(repr=False)
+    trouble: str | None = None
+    """Why it cannot be signed, and so not be sent."""
 
 
 def webhook_policy(settings: Settings) -> OutboundPolicy:
@@ -95,14 +100,16 @@ def endpoints_due(database: Database, at_most: int) -> list[tuple[UUID, UUID]]:
         return [(row.workspace_id, row.endpoint_id) for row in found]
 
 
-def deliver_next(database: Database, policy: OutboundPolicy, workspace_id: UUID, endpoint_id: UUID) -> Outcome | None:
+def deliver_next(
+    database: Database, vault: Vault, policy: OutboundPolicy, workspace_id: UUID, endpoint_id: UUID
+) -> Outcome | None:
     """Sends the message that has waited longest for this endpoint; `None` when none is due (for us).
 
     Raises:
         TryLater: the database is away. What was sent may be sent again.
     """
     with database.api(workspace_id) as session:
-        claimed = _claim(session, endpoint_id)
+        claimed = _claim(session, vault, endpoint_id)
     if claimed is None:
         return None
     begun = time.time()
@@ -131,7 +138,7 @@ def disable(session: Session, endpoint_id: UUID, reason: str) -> None:
     )
 
 
-def _claim(session: Session, endpoint_id: UUID) -> _Claimed | None:
+def _claim(session: Session, vault: Vault, endpoint_id: UUID) -> _Claimed | None:
     waiting = (
         sa.select(WebhookDelivery.id)
         .where(
@@ -157,15 +164,11 @@ def _claim(session: Session, endpoint_id: UUID) -> _Claimed | None:
     delivery = session.scalars(claim, execution_options={"synchronize_session": False}).one_or_none()
     if delivery is None:
         return None
-    endpoint = session.scalars(sa.select(WebhookEndpoint).where(WebhookEndpoint.id == endpoint_id)).one()
-    keys = [endpoint.secret]
-    if (
-        endpoint.previous_secret
-        and endpoint.previous_secret_until
-        and endpoint.previous_secret_until > datetime.now(UTC)
-    ):
-        keys.append(endpoint.previous_secret)
-    return _Claimed(delivery, endpoint.url, tuple(keys))
+    url = session.scalars(sa.select(WebhookEndpoint.url).where(WebhookEndpoint.id == endpoint_id)).one()
+    try:
+        return _Claimed(delivery, url, secrets_in_force(session, endpoint_id, vault, datetime.now(UTC)))
+    except SealBroken:
+        return _Claimed(delivery, url, (), trouble=NO_SECRET)
 
 
 def _body(delivery: WebhookDelivery) -> bytes:
@@ -181,6 +184,8 @@ def _body(delivery: WebhookDelivery) -> bytes:
 
 def _send(claimed: _Claimed, policy: OutboundPolicy, now: float) -> tuple[int | None, str | None, float | None]:
     """The answer's status, what is wrong with it, and how long the receiver wants to be left alone."""
+    if claimed.trouble is not None:
+        return None, claimed.trouble, None
     body = _body(claimed.delivery)
     signed = sign(body, claimed.secrets, message_id=f"msg_{claimed.delivery.event_id.hex}", timestamp=int(now))
     headers = {"content-type": "application/json", **signed}

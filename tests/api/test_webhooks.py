@@ -21,6 +21,7 @@ from sqlalchemy import text
 from cliply_resources.database import Upload, WebhookEndpoint
 from cliply_resources.errors import CallerError
 from cliply_resources.outbound import PUBLIC
+from cliply_resources.vault import Vault
 from cliply_resources.webhooks import deliver_next, endpoints_due, verify, webhook_policy
 from cliply_resources.webhooks import delivery as delivering
 
@@ -88,6 +89,11 @@ def api_settings(shared_url, tmp_path_factory):
 @pytest.fixture(scope="module")
 def policy(api_settings):
     return webhook_policy(api_settings)
+
+
+@pytest.fixture
+def vault(settings):
+    return Vault(settings)
 
 
 @pytest.fixture
@@ -183,14 +189,14 @@ def test_without_the_operators_leave_only_https_to_public_servers_is_accepted(st
     assert strict("POST", "/api/webhooks", json={"url": "https://example.com/", "events": ["*"]}).status_code == 201
 
 
-def test_a_name_that_leads_inside_later_is_not_followed_there(receiver, database):
+def test_a_name_that_leads_inside_later_is_not_followed_there(receiver, database, vault):
     """The name was fine when it was registered; every delivery looks again."""
     inside = receiver(address="127.0.0.1")
     rebound = replace(PUBLIC, schemes=frozenset({"http"}), ports=None, resolver=lambda _: ["127.0.0.1"])
     place = database.local_workspace()
     endpoint = endpoint_of(database, place, f"http://rebound.example:{inside.server.server_port}/")
     new_upload(database, place)
-    came = deliver_next(database, rebound, place, endpoint)
+    came = deliver_next(database, vault, rebound, place, endpoint)
     assert not came.delivered
     assert "not a public address" in came.error
     assert inside.came == []
@@ -229,14 +235,16 @@ import sys, time
 from pydantic import SecretStr
 from cliply_resources.database import Database
 from cliply_resources.settings import Settings
+from cliply_resources.vault import Vault
 from cliply_resources.webhooks import deliver_next, delivery, endpoints_due, webhook_policy
 
 delivery.LEASE_SECONDS = float(sys.argv[2])
-settings = Settings(database_url=SecretStr(sys.argv[1]), webhook_private_networks=("127.0.0.2/32",))
+settings = Settings(home=sys.argv[3], database_url=SecretStr(sys.argv[1]), webhook_private_networks=("127.0.0.2/32",))
+vault = Vault(settings)
 with Database.open(settings) as database:
     while True:
         for workspace, endpoint in endpoints_due(database, 10):
-            while deliver_next(database, webhook_policy(settings), workspace, endpoint):
+            while deliver_next(database, vault, webhook_policy(settings), workspace, endpoint):
                 pass
         time.sleep(0.05)
 """
@@ -245,10 +253,10 @@ with Database.open(settings) as database:
 def drainer(settings, lease_seconds):
     """A process that does nothing but deliver."""
     url = settings.database_url.get_secret_value()
-    return subprocess.Popen([sys.executable, "-c", DRAIN, url, str(lease_seconds)])
+    return subprocess.Popen([sys.executable, "-c", DRAIN, url, str(lease_seconds), str(settings.home)])
 
 
-def test_what_a_killed_process_was_sending_is_sent_by_another(receiver, settings, database):
+def test_what_a_killed_process_was_sending_is_sent_by_another(receiver, settings, database, vault):
     """No application runs here, so that the one who claims is the one who dies."""
     there = receiver(answer=lambda handler: (time.sleep(20) if len(there.came) == 1 else None, ok(handler)))
     place = database.local_workspace()
@@ -262,11 +270,11 @@ def test_what_a_killed_process_was_sending_is_sent_by_another(receiver, settings
         process.wait()
     policy = webhook_policy(settings.model_copy(update={"webhook_private_networks": OWN}))
     assert endpoints_due(database, 10) == []  # the claim still holds
-    assert deliver_next(database, policy, place, endpoint) is None
+    assert deliver_next(database, vault, policy, place, endpoint) is None
     with database.api(place) as session:
         session.execute(text("UPDATE webhook_deliveries SET due_at = now()"))  # a minute later
     assert endpoints_due(database, 10) == [(place, endpoint)]
-    assert deliver_next(database, policy, place, endpoint).delivered
+    assert deliver_next(database, vault, policy, place, endpoint).delivered
     assert len(there.came) == 2
     assert len(set(there.ids())) == 1
     assert endpoints_due(database, 10) == []
@@ -315,7 +323,7 @@ def pending(database, place):
         return session.scalar(text("SELECT count(*) FROM webhook_deliveries WHERE state = 'pending'"))
 
 
-def test_a_result_that_comes_too_late_changes_nothing(receiver, settings, database):
+def test_a_result_that_comes_too_late_changes_nothing(receiver, settings, database, vault):
     """The claim ran out and somebody else took over: only the newest claim's result counts."""
     place = database.local_workspace()
     policy = webhook_policy(settings.model_copy(update={"webhook_private_networks": OWN}))
@@ -324,7 +332,7 @@ def test_a_result_that_comes_too_late_changes_nothing(receiver, settings, databa
         if len(there.came) == 1:
             with database.api(place) as session:
                 session.execute(text("UPDATE webhook_deliveries SET due_at = now()"))
-            assert deliver_next(database, policy, place, endpoint).delivered
+            assert deliver_next(database, vault, policy, place, endpoint).delivered
             status(handler, 500)
         else:
             ok(handler)
@@ -332,7 +340,7 @@ def test_a_result_that_comes_too_late_changes_nothing(receiver, settings, databa
     there = receiver(answer=steal)
     endpoint = endpoint_of(database, place, there.url)
     new_upload(database, place)
-    assert not deliver_next(database, policy, place, endpoint).delivered
+    assert not deliver_next(database, vault, policy, place, endpoint).delivered
     with database.api(place) as session:
         assert session.execute(text("SELECT state, failures FROM webhook_deliveries")).all() == [("delivered", 0)]
 
