@@ -36,6 +36,7 @@ KIT = {
     "name": "Acme",
     "is_default": True,
     "style": "karaoke",
+    "look": None,
     "colours": {"text": "#FFFFFF", "spoken": "#FFE14D", "outline": None, "plate": "#40105A", "background": "#102040"},
     "logo": {"corner": "top_left", "opacity": 1.0, "width_percent": 16.0},
     "watermark": {"corner": "bottom_right", "opacity": 0.5, "width_percent": 12.0},

@@ -10,6 +10,7 @@ from cliply_api.uploads.schemas import PutRequest
 from cliply_api.web.fields import Name, Request, View
 from cliply_resources.documents.brands import Corner
 from cliply_resources.documents.clips import CaptionStyle
+from cliply_resources.documents.looks import CaptionLook
 
 __all__ = [
     "SUFFIXES",
@@ -67,6 +68,8 @@ class NewBrandKit(Request, kw_only=True):
     name: Name
     style: CaptionStyle | None = None
     """The caption style of uploads that name none."""
+    look: CaptionLook | None = None
+    """A caption style of your own for them, in place of `style`."""
     colours: Colours = field(default_factory=Colours)
     logo: NewPlacement = field(default_factory=NewPlacement)
     watermark: NewPlacement = field(default_factory=NewPlacement)
@@ -79,6 +82,7 @@ class ChangeBrandKit(Request, kw_only=True):
 
     name: Name | UnsetType = UNSET
     style: CaptionStyle | UnsetType | None = UNSET
+    look: CaptionLook | UnsetType | None = UNSET
     colours: Colours = field(default_factory=Colours)
     logo: NewPlacement = field(default_factory=NewPlacement)
     watermark: NewPlacement = field(default_factory=NewPlacement)
@@ -150,6 +154,8 @@ class BrandKitView(View, kw_only=True):
     name: str
     is_default: bool
     style: CaptionStyle | None
+    look: CaptionLook | None
+    """The caption style of your own that goes before `style`."""
     colours: ColoursView
     logo: PlacementView
     watermark: PlacementView

@@ -27,6 +27,7 @@ from cliply_resources.brands import FileKind, contrast_warnings
 from cliply_resources.brands.prepare import DEFAULT_PLACEMENTS
 from cliply_resources.database import BrandFileRow, BrandKitRow
 from cliply_resources.documents.brands import BrandColours, Placement
+from cliply_resources.documents.looks import CaptionLook
 from cliply_resources.errors import CallerError, Conflict, NotFound
 from cliply_resources.storage import Storage
 
@@ -57,6 +58,7 @@ def create(
         workspace_id=principal.workspace,
         name=wanted.name.strip(),
         style=wanted.style,
+        look=_look(wanted.look),
         colours=_colours({}, wanted.colours),
         placements=_placements({}, wanted.logo, wanted.watermark),
     )
@@ -83,6 +85,8 @@ def change(
         row.name = wanted.name.strip()
     if wanted.style is not UNSET:
         row.style = wanted.style
+    if wanted.look is not UNSET:
+        row.look = _look(wanted.look)
     row.colours = _colours(row.colours, wanted.colours)
     row.placements = _placements(row.placements, wanted.logo, wanted.watermark)
     row.changed_at = sa.func.now()
@@ -181,6 +185,10 @@ def _colours(now: dict[str, Any], wanted: Colours) -> dict[str, Any]:
     return {name: value for name, value in joined.items() if value is not None}
 
 
+def _look(look: CaptionLook | None) -> dict[str, Any] | None:
+    return None if look is None else msgspec.to_builtins(look)
+
+
 def _placements(now: dict[str, Any], logo: NewPlacement, watermark: NewPlacement) -> dict[str, Any]:
     given = {"logo": msgspec.to_builtins(logo), "watermark": msgspec.to_builtins(watermark)}
     joined = {kind: {**now.get(kind, {}), **values} for kind, values in given.items()}
@@ -195,6 +203,7 @@ def _view(row: BrandKitRow, files: list[BrandFileRow], storage: Storage) -> Bran
         name=row.name,
         is_default=row.is_default,
         style=row.style,  # type: ignore[arg-type]  # the table allows these words only
+        look=None if row.look is None else msgspec.convert(row.look, CaptionLook),
         colours=ColoursView(**{name: getattr(colours, name) for name in colours.__struct_fields__}),
         logo=PlacementView(**msgspec.to_builtins(logo)),
         watermark=PlacementView(**msgspec.to_builtins(watermark)),

@@ -15,7 +15,7 @@ from cliply_api.auth.principal import Principal
 from cliply_api.brand_kits.frozen import chosen_kit, frozen
 from cliply_api.brand_kits.names import reference_view
 from cliply_api.clips.schemas import NewRender, NewRenders, RenderSettings, RerendersView, RerenderView
-from cliply_api.clips.service import clip_of, clips_of
+from cliply_api.clips.service import clip_of, clips_of, look_name
 from cliply_api.clips.spans import snap_to_words
 from cliply_api.web.audit import audit
 from cliply_api.web.facts import RequestFacts
@@ -127,8 +127,14 @@ def _wish(
     aspects = list(dict.fromkeys(settings.aspects if wanted.aspects is UNSET else wanted.aspects))
     newest = _newest(session, clip)
     style = (newest.style if newest else settings.style) if wanted.style is UNSET else wanted.style
+    if wanted.look is not UNSET:
+        style = wanted.look.family
     brand = _brand(session, newest, settings, wanted)
-    options = {**(newest.options if newest else settings.chosen), **_chosen(wanted)}
+    before = dict(newest.options if newest else settings.chosen)
+    if wanted.style is not UNSET:
+        # Who names one of Cliply's styles is done with their own.
+        before.pop("look", None)
+    options = {**before, **_chosen(wanted)}
     # The words are drawn on the thumbnail: with other words it is another wish.
     words = (clip.title, clip.description, clip.hashtags)
     digest = hashlib.sha256(
@@ -161,7 +167,8 @@ def _wish(
 
 
 def _chosen(wanted: RenderSettings) -> dict[str, Any]:
-    return {name: value for name in OPTION_NAMES if (value := getattr(wanted, name)) is not UNSET}
+    named = {name: value for name in OPTION_NAMES if (value := getattr(wanted, name)) is not UNSET}
+    return msgspec.to_builtins(named)  # type: ignore[no-any-return]  # a dict of what JSON knows
 
 
 def _newest(session: Session, clip: Clip) -> Render | None:
@@ -190,6 +197,7 @@ def _view(row: RenderWish) -> RerenderView:
         state="waiting" if row.state in {"open", "claimed"} else row.state,  # type: ignore[arg-type]  # the table allows these words only
         aspects=row.aspects,  # type: ignore[arg-type]  # checked when they came in
         style=row.style,  # type: ignore[arg-type]  # checked when it came in
+        look=look_name(row.options),
         start_s=row.start_s,
         end_s=row.end_s,
         versions={aspect: int(number) for aspect, number in row.versions.items()},

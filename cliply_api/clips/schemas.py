@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 from cliply_api.brand_kits.names import BrandReferenceView, KitName
 from cliply_api.web.fields import Line, LongText, Name, Request, View
 from cliply_resources.documents.clips import Aspect, CaptionStyle, Layout
+from cliply_resources.documents.looks import CaptionLook
 
 __all__ = [
     "MAX_BATCH",
@@ -102,6 +103,9 @@ class RenderSettings(Request, kw_only=True):
     mask_profanity: bool | UnsetType = UNSET
     """Whether swear words are shown by their first letter. Absent: as in the newest version."""
 
+    look: CaptionLook | UnsetType = UNSET
+    """A caption style of your own, in place of `style`. Absent: as in the newest version, unless `style` is named."""
+
 
 class NewRender(RenderSettings, kw_only=True):
     """How the clip is to look, and where it is to begin and end."""
@@ -125,6 +129,8 @@ class RerenderView(View, kw_only=True):
     state: Literal["waiting", "running", "done", "failed"]
     aspects: list[Aspect]
     style: CaptionStyle
+    look: str | None
+    """The name of the caption style of one's own; `style` is then the one of Cliply's that moves as it does."""
     start_s: float
     end_s: float
     """Where it begins and ends, after moving to words."""
@@ -151,6 +157,8 @@ class VersionView(View, kw_only=True):
     version: int
     aspect: str
     style: str
+    look: str | None
+    """The name of the caption style of one's own."""
     brand_kit: BrandReferenceView | None
     """Whose look it was made in."""
     layout: Layout

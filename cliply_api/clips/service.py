@@ -1,6 +1,6 @@
 """Clips as people see and judge them. Every statement runs in a session that is bound to the workspace."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -40,6 +40,7 @@ __all__ = [
     "get_clip",
     "list_clips",
     "list_versions",
+    "look_name",
     "reject",
     "reject_all",
     "version_view",
@@ -299,12 +300,19 @@ def _facts(row: Clip, versions: Sequence[Render]) -> dict[str, Any]:
     }
 
 
+def look_name(options: Mapping[str, Any]) -> str | None:
+    """What the caption style of one's own is called, where there is one."""
+    look = options.get("look")
+    return str(look["name"]) if look else None
+
+
 def version_view(row: Render) -> VersionView:
     """A version as callers see it; object keys stay inside."""
     return VersionView(
         version=row.version,
         aspect=row.aspect,
         style=row.style,
+        look=look_name(row.options),
         brand_kit=reference_view(row.brand),
         layout=row.options.get("layout", "auto"),
         mask_profanity=row.options.get("mask_profanity", False),

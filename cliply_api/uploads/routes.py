@@ -60,6 +60,7 @@ UPLOAD = {
         "language": None,
         "brand_kit": {"id": "0192f0c4-7e1a-7c3e-9a55-0f6c2b9d1e30", "name": "Acme"},
         "layout": "auto",
+        "look": None,
         "mask_profanity": False,
     },
     "created_at": "2026-11-20T10:00:00Z",

@@ -10,6 +10,7 @@ from cliply_api.brand_kits.names import BrandReferenceView, KitName
 from cliply_api.web.fields import Line, Name, Request, Url, View
 from cliply_resources.documents import Segment
 from cliply_resources.documents.clips import Profile
+from cliply_resources.documents.looks import CaptionLook
 
 __all__ = [
     "SUFFIXES",
@@ -97,6 +98,9 @@ class Options(Request, kw_only=True):
     """Whether swear words (English, German, Spanish, French) in captions, subtitle files and on thumbnails are shown by their first
     letter. Absent: no."""
 
+    look: CaptionLook | UnsetType = UNSET
+    """A caption style of your own, in place of `style`; every field is explained in the guide to captions."""
+
 
 class NewFile(Request, kw_only=True):
     """A film that will be put to the storage."""
@@ -128,6 +132,8 @@ class OptionsView(View, kw_only=True):
     max_seconds: float
     aspects: list[str]
     style: str
+    look: str | None
+    """The name of the caption style of one's own; `style` is then the one of Cliply's that moves as it does."""
     language: str | None
     brand_kit: BrandReferenceView | None
     """As it was when the upload was asked for."""

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, convert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -35,6 +35,7 @@ from cliply_resources.database import Database
 from cliply_resources.database.models import Upload
 from cliply_resources.documents import Span, UploadSettings
 from cliply_resources.documents.clips import OPTION_NAMES
+from cliply_resources.documents.looks import CaptionLook
 from cliply_resources.errors import CallerError, Conflict, MediaError, NotFound
 from cliply_resources.media_tools.downloads import checked_source_url
 from cliply_resources.media_tools.limits import check_limits
@@ -97,18 +98,21 @@ def create(
 def _settings_of(session: Session, options: Options) -> UploadSettings:
     kit = chosen_kit(session, options.brand_kit)
     style = (kit.style if kit is not None else None) if options.style is UNSET else options.style
+    look = options.look
+    if look is UNSET and options.style is UNSET and kit is not None and kit.look is not None:
+        look = convert(kit.look, CaptionLook)
     made = UploadSettings(
         clips=options.clips,
         min_seconds=options.min_seconds,
         max_seconds=options.max_seconds,
         aspects=tuple(dict.fromkeys(options.aspects)),
-        style=style or "highlight_word",  # type: ignore[arg-type]  # the table of kits allows these words only
+        style=look.family if look else style or "highlight_word",  # type: ignore[arg-type]  # the table of kits allows these words only
         language=options.language,
         brand=frozen(session, kit) if kit is not None else UNSET,
         profile=options.profile,
         topic=options.topic,
         exclude=_ranges(options),
-        **_chosen(options),
+        **_chosen(options) | ({"look": look} if look else {}),
     )
     if made.min_seconds >= made.max_seconds:
         raise CallerError(

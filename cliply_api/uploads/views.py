@@ -107,6 +107,7 @@ def upload_view(upload: Upload, rows: UploadRows) -> UploadView:
             max_seconds=settings.max_seconds,
             aspects=list(settings.aspects),
             style=settings.style,
+            look=settings.look.name if settings.look else None,
             language=settings.language,
             brand_kit=reference_view(upload.settings.get("brand")),
             profile=None if settings.profile is UNSET else settings.profile,

@@ -9,12 +9,15 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
+from cliply_assets.renders.own_styles import read_own_style
 from cliply_resources.brands import KINDS, FileKind, PreparedFile, contrast_warnings, part_of_kit, prepare_file
 from cliply_resources.brands.prepare import DEFAULT_PLACEMENTS
 from cliply_resources.documents import BrandKit
 from cliply_resources.documents.brands import BrandColours, BrandFile, Corner, Placement
-from cliply_resources.documents.clips import CaptionStyle
+from cliply_resources.documents.clips import CAPTION_STYLES, CaptionStyle
+from cliply_resources.documents.looks import CaptionLook
 from cliply_resources.errors import CallerError, MediaError
 from cliply_resources.settings import Settings
 from cliply_resources.storage import Storage
@@ -37,7 +40,7 @@ class _Picture(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 class _Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: str = ""
-    style: CaptionStyle | None = None
+    style: str | None = None
     colours: dict[str, str] = {}
     font: str | None = None
     logo: _Picture | None = None
@@ -52,6 +55,8 @@ class BroughtBrand:
     name: str
     style: CaptionStyle | None
     """The caption style that it asks for."""
+    look: CaptionLook | UnsetType
+    """One of the user's own; `style` is then the one of Cliply's that moves as it does."""
     colours: BrandColours
     placements: dict[FileKind, Placement]
     files: tuple[PreparedFile, ...]
@@ -85,6 +90,7 @@ def brand_brought(place: Path, settings: Settings) -> Iterator[BroughtBrand]:
     document = _read(path)
     placements = _placements(document, path)
     colours = _colours(document, path)
+    style, look = _style(document, path)
     named: dict[FileKind, str | None] = {
         "logo": document.logo.file if document.logo else None,
         "watermark": document.watermark.file if document.watermark else None,
@@ -99,11 +105,22 @@ def brand_brought(place: Path, settings: Settings) -> Iterator[BroughtBrand]:
                 files.append(_prepared(kind, path.parent / Path(source).expanduser(), Path(folder), settings))
         yield BroughtBrand(
             name=" ".join(document.name.split())[:120] or path.absolute().parent.name or "Brand",
-            style=document.style,
+            style=style,
+            look=look,
             colours=colours,
             placements=placements,
             files=tuple(files),
         )
+
+
+def _style(document: _Document, path: Path) -> tuple[CaptionStyle | None, CaptionLook | UnsetType]:
+    if document.style is None or document.style in CAPTION_STYLES:
+        return document.style, UNSET  # type: ignore[return-value]  # one of the names
+    if not document.style.endswith(".json"):
+        names = ", ".join(CAPTION_STYLES)
+        raise CallerError(f"The style “{document.style}” of the brand {path} is none of {names}, and no JSON file.")
+    look = read_own_style(path.parent / Path(document.style).expanduser())
+    return look.family, look
 
 
 def _prepared(kind: FileKind, source: Path, folder: Path, settings: Settings) -> PreparedFile:

@@ -3,16 +3,18 @@
 import hashlib
 import signal
 import sys
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET
 from rich.console import Console
 from rich.markup import escape
 
-from cliply_assets.cli.brand import brand_brought
+from cliply_assets.cli.brand import BroughtBrand, brand_brought
 from cliply_assets.cli.candidates import read_viewers
 from cliply_assets.cli.exits import Exit, exit_of_failure
 from cliply_assets.cli.progress import show_progress
@@ -22,6 +24,7 @@ from cliply_assets.cli.session import open_database
 from cliply_assets.cli.source import FileSource, inspect_source
 from cliply_assets.instance.fork_server import start_fork_server
 from cliply_assets.instance.home import prepare_dagster_home
+from cliply_assets.renders.own_styles import style_warnings
 from cliply_assets.transcript.subtitles import read_transcript
 from cliply_resources.database import Database
 from cliply_resources.documents import Audience, UploadSettings
@@ -89,7 +92,7 @@ def _make_clips(request: Request, settings: Settings, console: Console) -> Exit:
     check_folder(folder)
     with ExitStack() as stack:
         brand = stack.enter_context(brand_brought(request.brand, settings)) if request.brand is not None else None
-        for warning in brand.warnings if brand is not None else ():
+        for warning in _warnings(request, brand):
             console.print(f"[yellow]{escape(warning)}[/]", highlight=False, soft_wrap=True)
         with console.status("Opening the database"):
             database = stack.enter_context(open_database(settings))
@@ -103,7 +106,7 @@ def _make_clips(request: Request, settings: Settings, console: Console) -> Exit:
         if brand is not None:
             wanted = msgspec.structs.replace(wanted, brand=brand.store(storage, workspace_id))
             if brand.style is not None and not request.style_given:
-                wanted = msgspec.structs.replace(wanted, style=brand.style)
+                wanted = msgspec.structs.replace(wanted, style=brand.style, look=brand.look)
         with database.pipeline(workspace_id) as session:
             if isinstance(source, FileSource):
                 upload_id, new = find_or_create_file_upload(
@@ -133,6 +136,15 @@ def _make_clips(request: Request, settings: Settings, console: Console) -> Exit:
     else:
         print_result(Console(), delivered, folder)
     return Exit.STEP_FAILED if delivered.problems else Exit.DONE
+
+
+def _warnings(request: Request, brand: BroughtBrand | None) -> Iterator[str]:
+    """Sentences about colours that can hardly be read."""
+    if brand is not None:
+        yield from brand.warnings
+    look = request.settings.look or (brand.look if brand is not None and not request.style_given else UNSET)
+    if look:
+        yield from style_warnings(look)
 
 
 def _work(database: Database, workspace_id: UUID, upload_id: UUID, settings: Settings) -> tuple[Result, Exit | None]:

@@ -108,6 +108,20 @@ def _wishes(topic: str | None, exclude: list[str] | None, profile: str | None) -
     return said
 
 
+def _style(style: str | None) -> dict[str, Any]:
+    """A style by its name, or one of the user's own by its file."""
+    if style is None or style in CAPTION_STYLES:
+        return {"style": style or "highlight_word"}
+    if not style.endswith(".json") and not Path(style).is_file():
+        raise CallerError(
+            f"--style {style} is not known; choose from {', '.join(CAPTION_STYLES)}, or name a JSON file of your own."
+        )
+    from cliply_assets.renders.own_styles import read_own_style
+
+    look = read_own_style(Path(style).expanduser())
+    return {"style": look.family, "look": look}
+
+
 def _options(layout: str | None, *, mask_profanity: bool) -> dict[str, Any]:
     """Only what was said, as above."""
     said: dict[str, Any] = {}
@@ -127,7 +141,9 @@ def clip(  # noqa: PLR0913, PLR0917 - a command line has as many options as its 
     aspect: Annotated[list[str] | None, typer.Option(help="9:16, 1:1, 4:5 or 16:9; repeat for several.")] = None,
     style: Annotated[
         str | None,
-        typer.Option(help=f"Caption style: {', '.join(CAPTION_STYLES)}. [default: the brand's, or highlight_word]"),
+        typer.Option(
+            help=f"Caption style: {', '.join(CAPTION_STYLES)}, or a JSON file of your own. [default: the brand's, or highlight_word]"
+        ),
     ] = None,
     language: Annotated[str | None, typer.Option(help="Spoken language, such as en; found out when left away.")] = None,
     transcript: Annotated[
@@ -162,7 +178,7 @@ def clip(  # noqa: PLR0913, PLR0917 - a command line has as many options as its 
         min_seconds=shortest,
         max_seconds=longest,
         aspects=tuple(dict.fromkeys(_one_of(each, tuple(ASPECTS), "--aspect") for each in aspect or ["9:16"])),
-        style=_one_of(style, CAPTION_STYLES, "--style") if style is not None else "highlight_word",
+        **_style(style),
         language=language,
         **_wishes(topic, exclude, profile),
         **_options(layout, mask_profanity=mask_profanity),

@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType
 
 from cliply_assets.renders.captions import CaptionDocument, compose
 from cliply_assets.renders.fonts import Face, face_named, load_face
-from cliply_assets.renders.styles import CaptionLook, load_style, shape_of
+from cliply_assets.renders.styles import CaptionLook, look_of, shape_of
 from cliply_resources.documents import BrandKit, BrandPlan, CaptionPlan, RenderSpec
 from cliply_resources.documents.brands import BrandColours, BrandMark, BrandOutro, CaptionChanges, MarkPlan, OutroPlan
 from cliply_resources.errors import StepFailed
@@ -88,9 +88,8 @@ def brand_file(files: BrandFiles, sha256: str) -> Path:
     return path
 
 
-def branded_look(style: str, changes: CaptionChanges | None, face: Face | None) -> CaptionLook:
+def branded_look(look: CaptionLook, changes: CaptionChanges | None, face: Face | None) -> CaptionLook:
     """The caption style with a kit's changes."""
-    look = load_style(style)
     if changes is None:
         return look
     given = {
@@ -120,7 +119,7 @@ def compose_captions(spec: RenderSpec, files: BrandFiles = NO_FILES) -> CaptionD
         spec.captions,
         width=spec.width,
         height=spec.height,
-        look=branded_look(spec.captions.style, changes, face),
+        look=branded_look(look_of(spec.captions), changes, face),
         frame_rate=Fraction(spec.frame_rate),
         own=face,
     )
@@ -130,16 +129,17 @@ def plan_captions(
     plan: CaptionPlan, picture: Picture, kit: BrandKit, files: BrandFiles
 ) -> tuple[CaptionLook, CaptionDocument, CaptionChanges | None]:
     """The look that captions get, the captions in it, and what of the kit makes a difference to them."""
-    changes = _colour_changes(load_style(plan.style), kit.colours)
+    plain = look_of(plan)
+    changes = _colour_changes(plain, kit.colours)
     face = load_face(brand_file(files, kit.font.file.sha256)) if kit.font else None
     if face is not None:
-        lettered = _in_letters_of(face, load_style(plan.style), changes)
-        look = branded_look(plan.style, lettered, face)
+        lettered = _in_letters_of(face, plain, changes)
+        look = branded_look(plain, lettered, face)
         document = _composed(plan, picture, look, face)
         if face in document.faces:
             return look, document, lettered
     # Where its font has none of the words' letters, nothing of it is drawn.
-    look = branded_look(plan.style, changes, None)
+    look = branded_look(plain, changes, None)
     return look, _composed(plan, picture, look, None), changes if changes != CaptionChanges() else None
 
 

@@ -105,7 +105,7 @@ def lay_out(
         end = first_frame_at(phrase.end, frame_rate)
         if index + 1 < len(phrases):
             end = min(end, first_frame_at(phrases[index + 1].start, frame_rate))
-        centre = (width / 2, (plan.centre or look.centre[shape.aspect]) * height)
+        centre = (width / 2, (plan.centre or look.centre_of(shape.aspect)) * height)
         lines = _place_lines(phrase, look, size * phrase.scale, centre, (top, bottom), spare / 2)
         placed.append(_timed(phrase, lines, size * phrase.scale, end, frame_rate))
     faces = tuple(dict.fromkeys(word.face for word in shown))

@@ -26,7 +26,7 @@ from cliply_assets.renders.branding import (
 from cliply_assets.renders.captions import CaptionDocument, compose
 from cliply_assets.renders.fonts import fonts_by_file
 from cliply_assets.renders.layouts import caption_centre
-from cliply_assets.renders.styles import CaptionLook, load_style, style_digest
+from cliply_assets.renders.styles import CaptionLook, look_of, style_digest
 from cliply_resources.documents import (
     BrandPlan,
     CameraMove,
@@ -186,7 +186,12 @@ def make_render_spec(  # noqa: PLR0913 - it names everything that decides the by
     grid = clip_grid(candidate.start, candidate.end, media=source.media)
     width, height = ASPECTS[settings.aspect]
     drawn = _words_of(grid.span, words) if settings.style != "none" else ()
-    plan = CaptionPlan(style=settings.style, words=drawn, centre=caption_centre(camera, (width, height)))
+    plan = CaptionPlan(
+        style=settings.style,
+        words=drawn,
+        centre=caption_centre(camera, (width, height)),
+        look=settings.look if drawn else UNSET,
+    )
     fonts: dict[str, str] = {}
     encoder = _encoder(encoder_settings)
     picture = Picture(width, height, grid.frame_rate)
@@ -238,7 +243,7 @@ def _captions(
 ) -> tuple[CaptionLook, CaptionDocument, CaptionChanges | None]:
     if settings.brand:
         return plan_captions(plan, picture, settings.brand, brand_files)
-    look = load_style(settings.style)
+    look = look_of(plan)
     document = compose(plan, width=picture.width, height=picture.height, look=look, frame_rate=picture.frame_rate)
     return look, document, None
 

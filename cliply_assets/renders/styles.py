@@ -1,4 +1,4 @@
-"""Caption styles as data: one JSON file each, read into a checked document.
+"""Cliply's own caption styles, one JSON file each, and what an aspect ratio leaves free for words.
 
 Lengths are pixels on a picture whose shorter side is 1080; `scale` of the aspect table adapts them to other shapes.
 """
@@ -6,65 +6,29 @@ Lengths are pixels on a picture whose shorter side is 1080; `scale` of the aspec
 import hashlib
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
 
+from cliply_resources.documents import CaptionPlan
+from cliply_resources.documents.looks import CaptionBox, CaptionLook
 from cliply_resources.errors import StepFailed
 
-__all__ = ["STYLE_NAMES", "CaptionBox", "CaptionLook", "Shape", "load_style", "read_style", "shape_of", "style_digest"]
+__all__ = [
+    "STYLE_NAMES",
+    "CaptionBox",
+    "CaptionLook",
+    "Shape",
+    "load_style",
+    "look_of",
+    "read_style",
+    "shape_of",
+    "style_digest",
+]
 
 _FOLDER = Path(__file__).parent / "styles"
 
 STYLE_NAMES = ("highlight_word", "karaoke", "pop_in", "typewriter", "bounce")
-
-Colour = Annotated[str, msgspec.Meta(pattern="^#[0-9A-F]{6}$")]
-Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
-Pixels = Annotated[float, msgspec.Meta(ge=0, le=400)]
-
-
-class CaptionBox(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A rounded plate behind the words."""
-
-    around: Literal["word", "line"]
-    """`word`: behind the spoken word only; `line`: behind each line for as long as the phrase stands."""
-    colour: Colour
-    opacity: Share = 1.0
-    padding: tuple[Pixels, Pixels]
-    """Beyond the letters' width, and above and below their capitals."""
-    radius: Pixels
-
-
-class CaptionLook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything a caption style decides."""
-
-    name: str
-    description: str
-    font: str
-    size: Annotated[float, msgspec.Meta(ge=20, le=300)]
-    """ASS font size: ascent plus descent, about 1.4 times the em."""
-    colour: Colour
-    active_colour: Colour
-    """Of the word that is being spoken."""
-    outline_colour: Colour
-    outline: Pixels
-    shadow: Pixels
-    shadow_opacity: Share
-    box: CaptionBox | None = None
-    case: Literal["upper", "lower", "as_spoken"]
-    punctuation: Literal["keep", "light"]
-    """`light` drops commas and full stops at word ends, as short social captions do."""
-    words_per_line: Annotated[int, msgspec.Meta(ge=1, le=8)]
-    lines: Annotated[int, msgspec.Meta(ge=1, le=2)]
-    line_pitch: Annotated[float, msgspec.Meta(ge=0.6, le=2)]
-    """Distance of baselines as a multiple of `size`."""
-    word_gap: Annotated[float, msgspec.Meta(ge=0.5, le=3)]
-    """Multiple of the font's own space."""
-    animation: Literal["tint", "fill", "pop", "type", "bounce"]
-    active_scale: Annotated[float, msgspec.Meta(ge=1, le=1.5)]
-    """How much larger the spoken word grows at its peak."""
-    centre: dict[Literal["9:16", "4:5", "1:1", "16:9"], Share]
-    """Where the middle of the caption lies, as a share of the picture height."""
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,8 +76,17 @@ def load_style(name: str) -> CaptionLook:
     return read_style(_FOLDER / f"{name}.json")
 
 
+def look_of(plan: CaptionPlan) -> CaptionLook:
+    """The style that a plan's words are drawn in: one of the user's own, or the named one.
+
+    Raises:
+        StepFailed: the plan names none that there is.
+    """
+    return plan.look or load_style(plan.style)
+
+
 def read_style(path: Path) -> CaptionLook:
-    """The caption style in a file, which bears its name.
+    """One of Cliply's own styles from its file, which bears its name.
 
     Raises:
         StepFailed: the file is faulty.

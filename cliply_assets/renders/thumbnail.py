@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cliply_assets.renders.command import still_graph
 from cliply_assets.renders.fonts import Face, face_for, face_named, showable
 from cliply_assets.renders.frame_choice import Region, best_frame, look_at_frames
-from cliply_assets.renders.styles import CaptionLook, load_style, shape_of
+from cliply_assets.renders.styles import CaptionLook, load_style, look_of, shape_of
 from cliply_resources.documents import RenderSpec
 from cliply_resources.errors import StepFailed
 from cliply_resources.media_tools.ffmpeg import guarded_input, run_ffmpeg
@@ -76,7 +76,7 @@ def write_thumbnail(
 
 
 def _look(spec: RenderSpec) -> CaptionLook:
-    return load_style("highlight_word" if spec.captions.style == "none" else spec.captions.style)
+    return load_style("highlight_word") if spec.captions.style == "none" else look_of(spec.captions)
 
 
 def _take(

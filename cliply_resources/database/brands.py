@@ -29,6 +29,8 @@ class BrandKitRow(Base):
     """Whether clips that name no kit are made with it."""
     style: Mapped[str | None]
     """The caption style of clips that name none."""
+    look: Mapped[Document | None]
+    """A caption style of the workspace's own for them, which goes before `style`."""
     colours: Mapped[Document] = mapped_column(server_default="{}")
     placements: Mapped[Document] = mapped_column(server_default="{}")
     """Where logo and watermark lie; what is absent lies where we put it."""

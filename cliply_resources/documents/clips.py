@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from cliply_resources.documents.brands import BrandKit, BrandPlan
+from cliply_resources.documents.looks import CaptionLook
 from cliply_resources.documents.spans import Span
 from cliply_resources.documents.transcript import Word
 
@@ -55,11 +56,14 @@ class ClipOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Absent: `auto`."""
     mask_profanity: bool | UnsetType = UNSET
     """Whether swear words in captions, subtitle files and on thumbnails are shown by their first letter. Absent: no."""
+    look: CaptionLook | UnsetType = UNSET
+    """A caption style of one's own, in place of the named one."""
 
     @property
     def chosen(self) -> dict[str, Any]:
         """The options that were named, as a document."""
-        return {name: value for name in OPTION_NAMES if (value := getattr(self, name)) is not UNSET}
+        named = {name: value for name in OPTION_NAMES if (value := getattr(self, name)) is not UNSET}
+        return msgspec.to_builtins(named)  # type: ignore[no-any-return]  # a dict of what JSON knows
 
 
 OPTION_NAMES = ClipOptions.__struct_fields__
@@ -137,6 +141,8 @@ class CaptionPlan(msgspec.Struct, frozen=True, kw_only=True):
     words: tuple[Word, ...]
     centre: float | UnsetType = UNSET
     """Where the middle of the captions lies, as a share of the height. Absent: where the style has it."""
+    look: CaptionLook | UnsetType = UNSET
+    """A caption style that is not Cliply's own; `style` is then the one of Cliply's that moves as it does."""
 
 
 class Loudness(msgspec.Struct, frozen=True, kw_only=True):

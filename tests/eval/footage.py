@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from truth import FPS, Box, FilmTruth, Sound
 
 from cliply_assets.renders.caption_layout import lay_out
-from cliply_assets.renders.styles import load_style, shape_of
+from cliply_assets.renders.styles import look_of, shape_of
 from cliply_resources.documents import CameraMove, RenderSpec, Span
 from cliply_resources.documents.clips import CameraPane
 
@@ -165,7 +165,7 @@ def _captions(spec: RenderSpec, sound: Sound) -> dict[str, Any]:
         spec.captions,
         width=spec.width,
         height=spec.height,
-        look=load_style(spec.captions.style),
+        look=look_of(spec.captions),
         frame_rate=Fraction(spec.frame_rate),
     )
     left, top, right, bottom = shape_of(spec.width, spec.height).safe_area(spec.width, spec.height)
