@@ -15,6 +15,9 @@ VERSION: dict[str, Any] = {
     "brand_kit": {"id": "0192f0c4-7e1a-7c3e-9a55-0f6c2b9d1e30", "name": "Acme"},
     "layout": "auto",
     "mask_profanity": False,
+    "tighten": "gentle",
+    "removed_s": 2.4,
+    "removed_words": 3,
     "state": "ready",
     "files": ["edl", "fcpxml", "provenance", "srt", "thumbnail", "video", "xml"],
     "duration_s": 31.4,
@@ -94,6 +97,7 @@ RERENDER: dict[str, Any] = {
     "brand_kit": None,
     "layout": "auto",
     "mask_profanity": False,
+    "tighten": "gentle",
     "created_at": "2026-11-20T10:12:00Z",
     "ended_at": None,
 }

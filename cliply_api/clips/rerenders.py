@@ -205,6 +205,7 @@ def _view(row: RenderWish) -> RerenderView:
         brand_kit=reference_view(row.brand),
         layout=row.options.get("layout", "auto"),
         mask_profanity=row.options.get("mask_profanity", False),
+        tighten=row.options.get("tighten", "off"),
         created_at=row.created_at,
         ended_at=row.ended_at,
     )

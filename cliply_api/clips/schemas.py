@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from cliply_api.brand_kits.names import BrandReferenceView, KitName
 from cliply_api.web.fields import Line, LongText, Name, Request, View
-from cliply_resources.documents.clips import Aspect, CaptionStyle, Layout
+from cliply_resources.documents.clips import Aspect, CaptionStyle, Layout, Tighten
 from cliply_resources.documents.looks import CaptionLook
 
 __all__ = [
@@ -102,6 +102,8 @@ class RenderSettings(Request, kw_only=True):
     """How shots are framed. Absent: as the newest version was made."""
     mask_profanity: bool | UnsetType = UNSET
     """Whether swear words are shown by their first letter. Absent: as in the newest version."""
+    tighten: Tighten | UnsetType = UNSET
+    """How much of long pauses and filler words is taken out. Absent: as in the newest version."""
 
     look: CaptionLook | UnsetType = UNSET
     """A caption style of your own, in place of `style`. Absent: as in the newest version, unless `style` is named."""
@@ -141,6 +143,7 @@ class RerenderView(View, kw_only=True):
     brand_kit: BrandReferenceView | None
     layout: Layout
     mask_profanity: bool
+    tighten: Tighten
     created_at: datetime
     ended_at: datetime | None
 
@@ -164,6 +167,12 @@ class VersionView(View, kw_only=True):
     layout: Layout
     """As it was asked for: `auto` decides shot by shot."""
     mask_profanity: bool
+    tighten: Tighten
+    """As it was asked for."""
+    removed_s: float
+    """Seconds of pauses and filler words that were taken out."""
+    removed_words: int
+    """How many filler words these were."""
     state: Literal["pending", "running", "ready", "failed"]
     files: list[FileKind]
     """What can be downloaded."""

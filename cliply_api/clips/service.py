@@ -316,6 +316,9 @@ def version_view(row: Render) -> VersionView:
         brand_kit=reference_view(row.brand),
         layout=row.options.get("layout", "auto"),
         mask_profanity=row.options.get("mask_profanity", False),
+        tighten=row.options.get("tighten", "off"),
+        removed_s=row.sound.get("removed_s", 0.0),
+        removed_words=row.sound.get("removed_words", 0),
         state=row.state,  # type: ignore[arg-type]  # the table allows these words only
         files=sorted(row.objects) if row.state == "ready" else [],  # type: ignore[arg-type]  # the kinds of file that renders write
         duration_s=row.duration,

@@ -62,6 +62,7 @@ UPLOAD = {
         "layout": "auto",
         "look": None,
         "mask_profanity": False,
+        "tighten": "off",
     },
     "created_at": "2026-11-20T10:00:00Z",
 }

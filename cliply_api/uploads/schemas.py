@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, UnsetType, field
 from cliply_api.brand_kits.names import BrandReferenceView, KitName
 from cliply_api.web.fields import Line, Name, Request, Url, View
 from cliply_resources.documents import Segment
-from cliply_resources.documents.clips import Profile
+from cliply_resources.documents.clips import Profile, Tighten
 from cliply_resources.documents.looks import CaptionLook
 
 __all__ = [
@@ -97,6 +97,9 @@ class Options(Request, kw_only=True):
     mask_profanity: bool | UnsetType = UNSET
     """Whether swear words (English, German, Spanish, French) in captions, subtitle files and on thumbnails are shown by their first
     letter. Absent: no."""
+    tighten: Tighten | UnsetType = UNSET
+    """How much of long pauses and of filler words (um, uh, äh, euh …) is taken out of the clips: `off`, `gentle` or `tight`. Absent:
+    `off`."""
 
     look: CaptionLook | UnsetType = UNSET
     """A caption style of your own, in place of `style`; every field is explained in the guide to captions."""
@@ -142,6 +145,7 @@ class OptionsView(View, kw_only=True):
     exclude: list[Range]
     layout: Layout
     mask_profanity: bool
+    tighten: Tighten
 
 
 class QueueView(View, kw_only=True):

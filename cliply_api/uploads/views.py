@@ -117,6 +117,7 @@ def upload_view(upload: Upload, rows: UploadRows) -> UploadView:
             else [Range(start=one.start, end=one.end) for one in settings.exclude],
             layout=settings.layout or "auto",
             mask_profanity=settings.mask_profanity or False,
+            tighten=settings.tighten or "off",
         ),
         created_at=upload.created_at,
         completed_at=upload.completed_at,

@@ -68,6 +68,12 @@ class ClipResult(msgspec.Struct, frozen=True, kw_only=True):
     aspects: dict[str, dict[str, str]]
     problem: str | None = None
     """Why it could not be rendered."""
+    seconds: float | None = None
+    """How long the finished file of the first aspect ratio is; `duration` is that of its span."""
+    removed_s: float = 0.0
+    """Seconds of pauses and filler words that were taken out of it."""
+    removed_words: int = 0
+    """How many filler words these were."""
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -169,8 +175,9 @@ def _timings(steps: Sequence[UploadStep], run_id: str) -> tuple[StepTiming, ...]
 
 def _clip(clip: Clip, renders: Sequence[Render], steps: Sequence[UploadStep], order: Sequence[str]) -> ClipResult:
     # Versions come in order, so the newest ready one of each aspect wins.
-    ready = {render.aspect: dict(render.objects or {}) for render in renders if render.state == "ready"}
-    aspects = {aspect: ready[aspect] for aspect in order if aspect in ready}
+    ready = {render.aspect: render for render in renders if render.state == "ready"}
+    aspects = {aspect: dict(ready[aspect].objects or {}) for aspect in order if aspect in ready}
+    first = next((ready[aspect] for aspect in aspects), None)
     failed = next(
         (row for row in steps if row.step == "renders" and row.part == clip.id.hex and row.state == "failed"), None
     )
@@ -188,6 +195,9 @@ def _clip(clip: Clip, renders: Sequence[Render], steps: Sequence[UploadStep], or
         files=next(iter(aspects.values()), {}),
         aspects=aspects,
         problem=failed.reason if failed is not None else None,
+        seconds=round(first.duration, 3) if first is not None and first.duration is not None else None,
+        removed_s=first.sound.get("removed_s", 0.0) if first is not None else 0.0,
+        removed_words=first.sound.get("removed_words", 0) if first is not None else 0,
     )
 
 
@@ -293,9 +303,10 @@ def print_result(console: Console, result: Result, folder: Path) -> None:
             why.append(f"\n• {reason}", style="not bold dim")
         files = "\n".join(Path(files["video"]).name for files in clip.aspects.values() if "video" in files)
         where = Text(files) if clip.problem is None else Text(clip.problem, style="red")
-        table.add_row(
-            str(rank), f"{clock(clip.start)}–{clock(clip.end)}\n{clip.duration:.1f} s", f"{clip.score:.0f}", why, where
-        )
+        length = f"{clip.duration:.1f} s"
+        if clip.removed_s:
+            length += f"\n−{clip.removed_s:.1f} s"
+        table.add_row(str(rank), f"{clock(clip.start)}–{clock(clip.end)}\n{length}", f"{clip.score:.0f}", why, where)
     if result.clips:
         console.print(table)
     for problem in result.problems:

@@ -183,7 +183,12 @@ def _metadata(made: list[RenderedPart], storage: Storage) -> Mapping[str, dg.Met
     ),
 )
 def renders(
-    source_video: None, transcript: None, scenes: None, face_tracks: None, clip_candidates: None
+    source_video: None,
+    transcript: None,
+    scenes: None,
+    face_tracks: None,
+    audio_features: None,
+    clip_candidates: None,
 ) -> dict[str, object]:
     """Fans out over the clips and joins them again."""
     clips = choose_clips(
@@ -191,6 +196,7 @@ def renders(
         transcript=transcript,
         scenes=scenes,
         face_tracks=face_tracks,
+        audio_features=audio_features,
         clip_candidates=clip_candidates,
     )
     joined = collect_renders(clips.map(render_clip).collect())

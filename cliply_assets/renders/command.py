@@ -16,10 +16,14 @@ import msgspec
 
 from cliply_assets.renders.brand_graph import mark_inputs, outro_picture, outro_sound, with_marks
 from cliply_assets.renders.branding import NO_FILES, BrandFiles, compose_captions
+from cliply_assets.renders.sound_graph import AUDIO_RATE, join_pieces
+from cliply_assets.renders.time_map import time_map
 from cliply_resources.documents import CameraMove, RenderSpec
+from cliply_resources.documents.clips import KeptPiece
 from cliply_resources.media_tools.graphics_card import NVENC, decoder_options, encoder_options
 
 __all__ = [
+    "AUDIO_RATE",
     "CAPTIONS_FILE",
     "FONTS_FOLDER",
     "RenderCommand",
@@ -32,8 +36,6 @@ __all__ = [
 
 CAPTIONS_FILE = "captions.ass"
 FONTS_FOLDER = "fonts"
-
-AUDIO_RATE = 48_000
 
 # Half a second of pictures before the span: a frame that is still on screen when the span begins may have been shown
 # earlier (variable frame rate), and only a decoder that has seen it can show it.
@@ -111,9 +113,8 @@ def _seek(rate: Fraction, first_frame: int, frames: int) -> _Seek:
 def render_command(spec: RenderSpec, brand_files: BrandFiles = NO_FILES) -> RenderCommand:
     """The one pass that renders the clip: input options, graph, encoder, and the files the graph names."""
     rate = _rate(spec)
-    first_frame = round(spec.span.start * rate)
-    seek = _seek(rate, first_frame, spec.frames)
-    picture, files = _picture(spec, seek)
+    seek = _seek_span(spec)
+    picture, files = _picture(spec, seek, time_map(spec).pieces, spec.camera)
     if spec.captions.words and spec.captions.style != "none":
         files[CAPTIONS_FILE] = compose_captions(spec, brand_files).text
         picture += f",ass={CAPTIONS_FILE}:fontsdir={FONTS_FOLDER}"
@@ -138,7 +139,7 @@ def render_command(spec: RenderSpec, brand_files: BrandFiles = NO_FILES) -> Rend
 
 def sound_command(spec: RenderSpec, correction: SoundCorrection) -> RenderCommand:
     """Encodes the sound anew and copies the picture from a second input, the clip that is to be corrected; a third is the outro."""
-    seek = _seek(_rate(spec), round(spec.span.start * _rate(spec)), spec.frames)
+    seek = _seek_span(spec)
     return RenderCommand(
         input_options=("-vn", *_reading(spec, seek)),
         output_options=(
@@ -157,8 +158,9 @@ def still_graph(spec: RenderSpec, frame: int) -> tuple[tuple[str, ...], str, dic
     move = next(m for m in spec.camera if m.first_frame <= frame < m.first_frame + m.frames)
     at = frame - move.first_frame
     still = part_of_move(move, at, at + 1, first_frame=0)
-    seek = _seek(rate, round(spec.span.start * rate) + frame, 1)
-    picture, files = _picture(spec, seek, (still,))
+    shown = KeptPiece(first_frame=time_map(spec).source_frame(frame), frames=1)
+    seek = _seek(rate, shown.first_frame, 1)
+    picture, files = _picture(spec, seek, (shown,), (still,))
     return _reading(spec, seek), f"{picture}[v]", files
 
 
@@ -180,15 +182,22 @@ def _reading(spec: RenderSpec, seek: _Seek) -> tuple[str, ...]:
     return ("-threads", spec.settings["threads"], *decoder_options(spec.settings), "-reinit_filter", "0", *seek.options)
 
 
-def _picture(spec: RenderSpec, seek: _Seek, camera: Sequence[CameraMove] | None = None) -> tuple[str, dict[str, str]]:
+def _seek_span(spec: RenderSpec) -> _Seek:
+    shown = time_map(spec)
+    return _seek(_rate(spec), shown.first_frame, shown.source_frames)
+
+
+def _picture(
+    spec: RenderSpec, seek: _Seek, pieces: Sequence[KeptPiece], moves: Sequence[CameraMove]
+) -> tuple[str, dict[str, str]]:
     rate = _rate(spec)
-    moves = spec.camera if camera is None else camera
-    frames = sum(move.frames for move in moves)
+    first = pieces[0].first_frame
+    frames = pieces[-1].end_frame - first
     hold = ceil(_LONGEST_HOLD * rate)
     # Every clip frame k is then the picture that a player shows at span start + k / rate, and carries time k / rate.
     grid = (
         f"[0:V:0]fps={rate}:start_time=0,tpad=stop_mode=clone:stop={hold},"
-        f"trim=start_frame={seek.skipped_frames}:end_frame={seek.skipped_frames + frames},setpts=N,"
+        f"trim=start_frame={seek.skipped_frames}:end_frame={seek.skipped_frames + frames},{_kept_frames(pieces)}setpts=N,"
         f"scale={spec.source_width}:{spec.source_height}:{_EXACT},setsar=1"
     )
     runs = [list(group) for _, group in groupby(moves, key=_kind)]
@@ -206,6 +215,15 @@ def _picture(spec: RenderSpec, seek: _Seek, camera: Sequence[CameraMove] | None 
     # `concat` guesses the length of each stretch; the frames are all there and in order, so they are simply counted anew.
     parts.append(f"{joined}concat=n={len(runs)},settb={1 / rate},setpts=N")
     return ";".join(parts), files
+
+
+def _kept_frames(pieces: Sequence[KeptPiece]) -> str:
+    """The filter that lets the frames of the pieces through, counted from the first one's."""
+    if len(pieces) == 1:
+        return ""
+    first = pieces[0].first_frame
+    kept = "+".join(f"between(n,{piece.first_frame - first},{piece.end_frame - first - 1})" for piece in pieces)
+    return f"select='{kept}',"
 
 
 def _kind(move: CameraMove) -> tuple[object, ...]:
@@ -330,7 +348,9 @@ def _whole_sound(spec: RenderSpec, seek: _Seek, correction: SoundCorrection, out
 
 
 def _sound(spec: RenderSpec, seek: _Seek, correction: SoundCorrection) -> str:
+    shown = time_map(spec)
     samples = round(Fraction(spec.frames) / _rate(spec) * AUDIO_RATE)
+    heard = round(Fraction(shown.source_frames) / _rate(spec) * AUDIO_RATE)
     if spec.audio_stream is None:
         # Some platforms refuse a video without a sound track, so silence is written.
         return f"anullsrc=r={AUDIO_RATE}:cl=stereo,atrim=end_sample={samples}"
@@ -342,8 +362,8 @@ def _sound(spec: RenderSpec, seek: _Seek, correction: SoundCorrection) -> str:
     return (
         # `async=1` fills holes in the sound with silence, `first_pts=0` one before its beginning.
         f"[0:{spec.audio_stream}]aresample={AUDIO_RATE}:async=1:first_pts=0,"
-        f"aformat=sample_fmts=fltp:channel_layouts=stereo,apad=whole_len={first + samples},"
-        f"atrim=start_sample={first}:end_sample={first + samples},asetpts=N,"
+        f"aformat=sample_fmts=fltp:channel_layouts=stereo,apad=whole_len={first + heard},"
+        f"atrim=start_sample={first}:end_sample={first + heard},asetpts=N,{join_pieces(shown)}"
         f"volume={gain:.2f}dB,aresample={4 * AUDIO_RATE},alimiter=limit={limit:.6f}:level=disabled:latency=1,"
         f"aresample={AUDIO_RATE},atrim=end_sample={samples},"
         f"afade=t=in:d={fade:.4f},afade=t=out:st={seconds - fade:.4f}:d={fade:.4f},aformat=sample_fmts=fltp"

@@ -1,15 +1,17 @@
 """The clip as a cut of its source, for editing programs: EDL (CMX 3600), Premiere XML (FCP 7) and FCPXML.
 
 Each names the source by its file name, so that an editor finds it in the same folder or asks once. Framing and captions
-are not part of a cut and stay with the rendered clip.
+are not part of a cut and stay with the rendered clip. A clip from which pauses were taken out has an event for each piece.
 """
 
 import re
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
+from cliply_assets.renders.time_map import time_map
 from cliply_resources.documents import RenderSpec, SourceVideo
 
 if TYPE_CHECKING:
@@ -34,16 +36,32 @@ def edit_rate(rate: Fraction) -> Fraction:
     return min(_TIMECODE_RATES, key=lambda known: abs(known - rate))
 
 
+class _Event(NamedTuple):
+    """A piece of the source and where in the clip it stands, in whole frames of the edit rate."""
+
+    first: int
+    frames: int
+    at: int
+
+
 class _Cut:
     """The clip in whole frames of the edit rate."""
 
     def __init__(self, spec: RenderSpec, source: SourceVideo) -> None:
         self.rate = edit_rate(Fraction(spec.frame_rate))
         ratio = self.rate / Fraction(spec.frame_rate)
-        first = round(spec.span.start * Fraction(spec.frame_rate))
-        self.first = round(first * ratio)
-        self.frames = max(1, round(spec.frames * ratio))
-        self.available = max(round(Fraction(source.media.duration) * self.rate), self.first + self.frames)
+        shown = time_map(spec)
+        # Where a piece begins is rounded and never how long it is, so that rounding does not add up.
+        begins = [round(start * ratio) for start in (*shown.starts, shown.frames)]
+        begins[-1] = max(begins[-1], 1)
+        self.events = tuple(
+            _Event(round(piece.first_frame * ratio), until - at, at)
+            for piece, (at, until) in zip(shown.pieces, pairwise(begins), strict=True)
+            if until > at
+        )
+        self.frames = begins[-1]
+        last = self.events[-1]
+        self.available = max(round(Fraction(source.media.duration) * self.rate), last.first + last.frames)
         self.drop_frame = self.rate in _DROP_FRAME
         self.title = _one_line(spec.title) or "Clip"
         self.has_audio = bool(source.media.audio)
@@ -67,19 +85,20 @@ def _timeline(cut: _Cut, source_name: str, url: str) -> "otio.schema.Timeline":
     kinds = [("V1", otio.schema.TrackKind.Video, "video")]
     kinds += [("A1", otio.schema.TrackKind.Audio, "audio")] * cut.has_audio
     for name, kind, media_type in kinds:
-        media = otio.schema.ExternalReference(target_url=url, available_range=stretch(0, cut.available))
-        media.name = source_name
-        piece = otio.schema.Clip(
-            name=source_name,
-            media_reference=media,
-            source_range=stretch(cut.first, cut.frames),
-            metadata={
-                "cmx_3600": {"reel": _REEL, "comments": [f"CLIP: {cut.title}"]},
-                "fcp_xml": {"sourcetrack": {"mediatype": media_type, "trackindex": "1"}},
-            },
-        )
         track = otio.schema.Track(name, kind=kind)
-        track.append(piece)
+        for number, event in enumerate(cut.events):
+            media = otio.schema.ExternalReference(target_url=url, available_range=stretch(0, cut.available))
+            media.name = source_name
+            piece = otio.schema.Clip(
+                name=source_name,
+                media_reference=media,
+                source_range=stretch(event.first, event.frames),
+                metadata={
+                    "cmx_3600": {"reel": _REEL, "comments": [] if number else [f"CLIP: {cut.title}"]},
+                    "fcp_xml": {"sourcetrack": {"mediatype": media_type, "trackindex": "1"}},
+                },
+            )
+            track.append(piece)
         timeline.tracks.append(track)
     return timeline
 
@@ -97,7 +116,7 @@ def write_edl(spec: RenderSpec, source: SourceVideo, *, source_name: str) -> str
     text = f"{title}\nFCM: {'DROP FRAME' if cut.drop_frame else 'NON-DROP FRAME'}\n{events}"
     if cut.has_audio:
         # The adapter lists the picture only; this is the one channel code for picture and both sound channels.
-        text = re.sub(rf"^(001  {_REEL} +)V   ", r"\1AA/V", text, flags=re.MULTILINE)
+        text = re.sub(rf"^(\d{{3}}  {_REEL} +)V   ", r"\1AA/V", text, flags=re.MULTILINE)
     return text
 
 
@@ -163,15 +182,17 @@ def write_fcpxml(spec: RenderSpec, source: SourceVideo, *, source_name: str) -> 
     sequence = ET.SubElement(
         project, "sequence", format="r1", duration=seconds(cut.frames), tcStart="0s", tcFormat=timecode
     )
-    ET.SubElement(
-        ET.SubElement(sequence, "spine"),
-        "asset-clip",
-        ref="r2",
-        name=cut.title,
-        offset="0s",
-        start=seconds(cut.first),
-        duration=seconds(cut.frames),
-        tcFormat=timecode,
-    )
+    spine = ET.SubElement(sequence, "spine")
+    for each in cut.events:
+        ET.SubElement(
+            spine,
+            "asset-clip",
+            ref="r2",
+            name=cut.title,
+            offset=seconds(each.at),
+            start=seconds(each.first),
+            duration=seconds(each.frames),
+            tcFormat=timecode,
+        )
     ET.indent(root)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE fcpxml>\n{ET.tostring(root, encoding="unicode")}\n'

@@ -7,22 +7,26 @@ from pathlib import Path
 import polars as pl
 from msgspec import UNSET, UnsetType
 
+from cliply_assets.audio.quiet import find_silences
 from cliply_assets.renders.branding import BrandFiles
 from cliply_assets.renders.edit_lists import write_edl, write_fcpxml, write_premiere_xml
 from cliply_assets.renders.layouts import plan_layouts
 from cliply_assets.renders.picture_samples import sample_picture
-from cliply_assets.renders.provenance import describe, encode_provenance
+from cliply_assets.renders.provenance import Removed, describe, encode_provenance, removed_from
 from cliply_assets.renders.quality import ClipQuality, inspect_clip, problems
 from cliply_assets.renders.render import RenderedClip, render_clip
-from cliply_assets.renders.spec import clip_grid, make_render_spec, plan_loudness
+from cliply_assets.renders.spec import ClipGrid, clip_grid, make_render_spec, plan_loudness
 from cliply_assets.renders.thumbnail import write_thumbnail
+from cliply_assets.renders.tighten import LEVELS, kept_pieces, lively_spans
+from cliply_assets.renders.time_map import time_map
 from cliply_assets.transcript.subtitles import to_srt
 from cliply_resources.documents import Candidate, ClipSettings, RenderSpec, Scenes, SourceVideo, Span, Transcript
 from cliply_resources.documents.brands import BrandReference
-from cliply_resources.documents.clips import ASPECTS
+from cliply_resources.documents.clips import ASPECTS, KeptPiece, Tighten
 from cliply_resources.media_tools.ffmpeg import ffmpeg_version
 from cliply_resources.media_tools.graphics_card import video_coding
 from cliply_resources.media_tools.loudness import measure_loudness
+from cliply_resources.media_tools.sound import SOUND_RATE, read_sound
 from cliply_resources.progress import Progress, part_of
 from cliply_resources.settings import get_settings
 
@@ -53,6 +57,8 @@ class Material:
     scenes: Scenes
     faces: pl.DataFrame
     detector: str
+    heard: pl.DataFrame | None = None
+    """Laughter, applause and beats, ten times a second, as `audio_features` has them; without it no sound is known to be any of these."""
     brand_files: BrandFiles = field(default_factory=dict)
     """The files of the brand kit that the settings name."""
 
@@ -65,6 +71,14 @@ class MadeClip:
     quality: ClipQuality
     problems: tuple[str, ...]
     files: dict[str, Path]
+    removed: Removed | None = None
+
+    @property
+    def sound_facts(self) -> dict[str, float]:
+        """What was done to its sound, as the row of the version has it."""
+        if self.removed is None:
+            return {}
+        return {"removed_s": self.removed.seconds, "removed_words": len(self.removed.words)}
 
 
 def plan_render(
@@ -105,8 +119,35 @@ def plan_render(
             "scenes": material.scenes.detector,
         },
         brand_files=material.brand_files,
+        pieces=_pieces(material, grid, settings, deadline_seconds) if media.audio else (),
         encoder_settings=video_coding(get_settings().video_encoder).settings,
     )
+
+
+def _pieces(
+    material: Material, grid: ClipGrid, settings: ClipSettings, deadline_seconds: float
+) -> tuple[KeptPiece, ...]:
+    """What stays of the clip; nothing where that is all of it."""
+    rules = LEVELS.get(settings.tighten or "off")
+    said = material.transcript
+    if rules is None or not said.words:
+        return ()
+    span = grid.span
+    sound = read_sound(material.path, start=span.start, duration=grid.duration, deadline_seconds=deadline_seconds)
+    spoken = [Span(word.start - span.start, word.end - span.start) for word in said.words if word.start < word.end]
+    inside = [one for one in spoken if one.end > 0 and one.start < grid.duration]
+    quiet = [Span(one.start + span.start, one.end + span.start) for one in find_silences(sound, SOUND_RATE, inside)]
+    pieces = kept_pieces(
+        grid,
+        said.words,
+        quiet,
+        rules,
+        language=said.language,
+        # Words that were guessed, or whose place was, are no reason to take sound away.
+        fillers=said.quality != "low" and said.word_times == "measured",
+        keep=lively_spans(material.heard) if material.heard is not None else (),
+    )
+    return pieces if len(pieces) > 1 else ()
 
 
 def make_files(
@@ -118,6 +159,7 @@ def make_files(
     progress: Progress,
     deadline_seconds: float,
     brand_kit: BrandReference | UnsetType = UNSET,
+    tighten: Tighten = "off",
 ) -> MadeClip:
     """Renders the spec and writes everything that goes with the video into the folder `into`."""
     rendered = render_clip(
@@ -134,7 +176,7 @@ def make_files(
     files = {kind: into / name for kind, name in FILE_NAMES.items()}
     progress(0.93, "drawing the thumbnail")
     write_thumbnail(rendered.path, spec, files["thumbnail"], source=material.path, deadline_seconds=deadline_seconds)
-    files["srt"].write_text(to_srt(material.transcript, span=spec.span), encoding="utf-8")
+    files["srt"].write_text(_subtitles(spec, material.transcript), encoding="utf-8")
     files["edl"].write_text(write_edl(spec, material.source, source_name=material.name), encoding="utf-8")
     files["xml"].write_text(write_premiere_xml(spec, material.source, source_name=material.name), encoding="utf-8")
     files["fcpxml"].write_text(write_fcpxml(spec, material.source, source_name=material.name), encoding="utf-8")
@@ -149,6 +191,16 @@ def make_files(
         cliply_version=version("cliply"),
         notes=(coding.says,) if coding.is_fallback else (),
         brand_kit=brand_kit,
+        removed=removed_from(spec, material.transcript.words, tighten) if tighten != "off" else UNSET,
     )
     files["provenance"].write_bytes(encode_provenance(account))
-    return MadeClip(rendered=rendered, quality=quality, problems=tuple(found), files=files)
+    return MadeClip(
+        rendered=rendered, quality=quality, problems=tuple(found), files=files, removed=account.removed or None
+    )
+
+
+def _subtitles(spec: RenderSpec, transcript: Transcript) -> str:
+    if not spec.pieces:
+        return to_srt(transcript, span=spec.span)
+    shown = time_map(spec)
+    return to_srt(shown.transcript(transcript), span=Span(0.0, float(shown.frames / shown.frame_rate)))

@@ -1,6 +1,7 @@
 """`clip.json`: where a clip comes from, why it was chosen, how it was made and what was measured on it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -8,10 +9,11 @@ from msgspec import UNSET, UnsetType
 from cliply_assets.renders.quality import ClipQuality, problems
 from cliply_assets.renders.render import RenderedClip
 from cliply_assets.renders.spec import spec_digest
-from cliply_resources.documents import Candidate, RenderSpec, SourceVideo, Transcript
+from cliply_assets.renders.time_map import time_map
+from cliply_resources.documents import Candidate, RenderSpec, SourceVideo, Span, Transcript, Word
 from cliply_resources.documents.brands import BrandReference
 
-__all__ = ["Provenance", "SourceFacts", "describe", "encode_provenance"]
+__all__ = ["Provenance", "Removed", "SourceFacts", "describe", "encode_provenance", "removed_from"]
 
 
 class SourceFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,6 +23,18 @@ class SourceFacts(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
     duration: float
     url: str | None
+
+
+class Removed(msgspec.Struct, frozen=True, kw_only=True):
+    """What was taken out of a clip; times are seconds of the source."""
+
+    level: str
+    seconds: float
+    """How much shorter the clip is than its span."""
+    cuts: tuple[Span, ...]
+    """Where: the picture, to the frame."""
+    words: tuple[Word, ...]
+    """The filler words in it."""
 
 
 class Provenance(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +55,8 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     """Sentences: what the clip lacks and why."""
     brand_kit: BrandReference | UnsetType = UNSET
     """Whose look it was made in; absent where nobody's."""
+    removed: Removed | UnsetType = UNSET
+    """Absent where nobody asked for pauses and filler words to go."""
 
 
 def describe(  # noqa: PLR0913 - an account names all that took part
@@ -54,6 +70,7 @@ def describe(  # noqa: PLR0913 - an account names all that took part
     cliply_version: str,
     notes: tuple[str, ...] = (),
     brand_kit: BrandReference | UnsetType = UNSET,
+    removed: Removed | UnsetType = UNSET,
 ) -> Provenance:
     """The full account of one rendered clip."""
     return Provenance(
@@ -79,7 +96,21 @@ def describe(  # noqa: PLR0913 - an account names all that took part
         problems=tuple(problems(quality, spec)),
         notes=(*notes, *_notes(spec, rendered, transcript)),
         brand_kit=brand_kit,
+        removed=removed,
     )
+
+
+def removed_from(spec: RenderSpec, words: Sequence[Word], level: str) -> Removed:
+    """What the pieces of a spec leave out of its span; `words` are those of the film."""
+    shown = time_map(spec)
+    rate = shown.frame_rate
+    cuts = [
+        Span(round(float(one.end_frame / rate), 3), round(float(after.first_frame / rate), 3))
+        for one, after in pairwise(shown.pieces)
+        if one.end_frame < after.first_frame
+    ]
+    gone = [word for word in words if any(cut.contains((word.start + word.end) / 2) for cut in cuts)]
+    return Removed(level=level, seconds=round(shown.seconds_removed, 3), cuts=tuple(cuts), words=tuple(gone))
 
 
 def _engines(transcript: Transcript | None) -> Mapping[str, str]:

@@ -11,6 +11,7 @@ import msgspec
 from cliply_assets.renders.command import AUDIO_RATE
 from cliply_assets.renders.render import HIGHEST_PEAK, LOUDNESS_TOLERANCE
 from cliply_assets.renders.spec import MOST_GAIN_DB, TARGET_LUFS
+from cliply_assets.renders.time_map import time_map
 from cliply_resources.documents import RenderSpec, Span
 from cliply_resources.errors import StepFailed
 from cliply_resources.media_tools.ffmpeg import guarded_input, run_ffmpeg
@@ -169,7 +170,10 @@ def _not_in_source(frozen: Sequence[Span], spec: RenderSpec, source: Path, deadl
         doing="comparing a clip with its source",
         log_level="info",
     ).log
-    still = spans_in_log(log, "freeze", spec.span.duration)
+    shown = time_map(spec)
+    begins = float(shown.first_frame / shown.frame_rate)
+    in_source = spans_in_log(log, "freeze", spec.span.duration)
+    still = shown.spans([Span(begins + span.start, begins + span.end) for span in in_source])
     return tuple(span for span in frozen if sum(span.overlap(there) for there in still) < _SAME_FREEZE * span.duration)
 
 

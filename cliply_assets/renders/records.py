@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
 import msgspec
@@ -29,11 +29,12 @@ class RenderVersion(NamedTuple):
 
 
 class MadeElsewhere(NamedTuple):
-    """The files of a finished render by kind, the video's digest and its length in seconds."""
+    """The files of a finished render by kind, the video's digest, its length in seconds, and what was done to its sound."""
 
     objects: Mapping[str, str]
     sha256: str
     duration: float
+    sound: Mapping[str, Any]
 
 
 WRITTEN_DOWN = ("start_s", "end_s", "score", "subscores", "title", "description", "hashtags", "hook", "reasons")
@@ -194,7 +195,7 @@ class ClipRecords:
         """
         mine, theirs = aliased(Clip), aliased(Clip)
         query = (
-            sa.select(Render.objects, Render.sha256, Render.duration)
+            sa.select(Render.objects, Render.sha256, Render.duration, Render.sound)
             .join(theirs, sa.and_(theirs.workspace_id == Render.workspace_id, theirs.id == Render.clip_id))
             .join(mine, sa.and_(mine.workspace_id == Render.workspace_id, mine.id == clip))
             .where(
@@ -213,11 +214,20 @@ class ClipRecords:
             row = session.execute(query).first()
             if row is None or row.sha256 is None or row.duration is None:
                 return None
-            return MadeElsewhere(dict(row.objects), row.sha256, row.duration)
+            return MadeElsewhere(dict(row.objects), row.sha256, row.duration, dict(row.sound))
 
-    def finish_render(self, render: UUID, *, objects: Mapping[str, str], sha256: str, duration: float) -> None:
-        """The version is ready."""
-        self._end(render, state="ready", objects=dict(objects), sha256=sha256, duration=duration, reason=None)
+    def finish_render(
+        self,
+        render: UUID,
+        *,
+        objects: Mapping[str, str],
+        sha256: str,
+        duration: float,
+        sound: Mapping[str, Any] | None = None,
+    ) -> None:
+        """The version is ready; `sound` is what was done to its sound."""
+        made = {"objects": dict(objects), "sha256": sha256, "duration": duration, "sound": dict(sound or {})}
+        self._end(render, state="ready", reason=None, **made)
 
     def fail_render(self, render: UUID, reason: str) -> None:
         """The version could not be made."""

@@ -27,6 +27,7 @@ from cliply_assets.renders.captions import CaptionDocument, compose
 from cliply_assets.renders.fonts import fonts_by_file
 from cliply_assets.renders.layouts import caption_centre
 from cliply_assets.renders.styles import CaptionLook, look_of, style_digest
+from cliply_assets.renders.time_map import TimeMap
 from cliply_resources.documents import (
     BrandPlan,
     CameraMove,
@@ -41,7 +42,7 @@ from cliply_resources.documents import (
     Word,
 )
 from cliply_resources.documents.brands import CaptionChanges
-from cliply_resources.documents.clips import ASPECTS, CameraPane
+from cliply_resources.documents.clips import ASPECTS, CameraPane, KeptPiece
 from cliply_resources.errors import StepFailed
 
 __all__ = [
@@ -149,19 +150,6 @@ def plan_loudness(integrated_lufs: float, true_peak_dbtp: float) -> Loudness:
     )
 
 
-def _words_of(span: Span, words: Sequence[Word]) -> tuple[Word, ...]:
-    """The words whose middle lies in the span, with times from its start."""
-
-    def shifted(moment: float) -> float:
-        return round(min(max(moment - span.start, 0.0), span.duration), 3)
-
-    return tuple(
-        msgspec.structs.replace(word, start=shifted(word.start), end=shifted(word.end))
-        for word in words
-        if span.contains((word.start + word.end) / 2)
-    )
-
-
 def make_render_spec(  # noqa: PLR0913 - it names everything that decides the bytes
     source: SourceVideo,
     candidate: Candidate,
@@ -174,8 +162,11 @@ def make_render_spec(  # noqa: PLR0913 - it names everything that decides the by
     models: dict[str, str],
     brand_files: BrandFiles = NO_FILES,
     encoder_settings: Mapping[str, str] = NOTHING_ELSE,
+    pieces: tuple[KeptPiece, ...] = (),
 ) -> RenderSpec:
     """The spec of one clip. `words` have source times; `loudness` is `None` where there is nothing to hear.
+
+    `camera` is that of the whole span; `pieces` are what stays of it, where that is not all.
 
     `brand_files` are the files of the brand kit that the settings name. `encoder_settings` are those of another encoder than the
     processor's, in place of its own.
@@ -185,7 +176,10 @@ def make_render_spec(  # noqa: PLR0913 - it names everything that decides the by
     """
     grid = clip_grid(candidate.start, candidate.end, media=source.media)
     width, height = ASPECTS[settings.aspect]
-    drawn = _words_of(grid.span, words) if settings.style != "none" else ()
+    whole = KeptPiece(first_frame=grid.first_frame, frames=grid.frames)
+    shown = TimeMap(grid.frame_rate, pieces or (whole,))
+    camera = shown.camera(camera) if pieces else camera
+    drawn = shown.words(words) if settings.style != "none" else ()
     plan = CaptionPlan(
         style=settings.style,
         words=drawn,
@@ -215,7 +209,7 @@ def make_render_spec(  # noqa: PLR0913 - it names everything that decides the by
         height=height,
         frame_rate=f"{grid.frame_rate.numerator}/{grid.frame_rate.denominator}",
         span=grid.span,
-        frames=grid.frames,
+        frames=shown.frames,
         source_width=source.media.video.width,
         source_height=source.media.video.height,
         camera=camera,
@@ -227,6 +221,7 @@ def make_render_spec(  # noqa: PLR0913 - it names everything that decides the by
         models=models,
         settings=encoder,
         brand=brand,
+        pieces=pieces or UNSET,
     )
     check_spec(spec)
     return spec
@@ -249,11 +244,12 @@ def _captions(
 
 
 def check_spec(spec: RenderSpec) -> None:
-    """Refuses a spec whose camera leaves the picture or does not cover every frame once.
+    """Refuses a spec whose camera leaves the picture or does not cover every frame once, and pieces that lie outside the span.
 
     Raises:
         StepFailed: with the first thing that is wrong.
     """
+    _check_pieces(spec)
     at = 0
     for number, move in enumerate(spec.camera):
         problem = _move_problem(move, at, spec)
@@ -262,6 +258,20 @@ def check_spec(spec: RenderSpec) -> None:
         at += move.frames
     if at != spec.frames:
         raise StepFailed(f"The camera path of this clip covers {at} frames, but the clip has {spec.frames}.")
+
+
+def _check_pieces(spec: RenderSpec) -> None:
+    rate = Fraction(spec.frame_rate)
+    at, end = round(spec.span.start * rate), round(spec.span.end * rate)
+    for number, piece in enumerate(spec.pieces or ()):
+        if piece.frames < 1 or piece.first_frame < at or piece.end_frame > end:
+            raise StepFailed(
+                f"Piece {number + 1} of this clip shows frames {piece.first_frame} to {piece.end_frame} of the source; it must lie "
+                f"between frame {at} and frame {end}."
+            )
+        at = piece.end_frame
+    if spec.pieces and sum(piece.frames for piece in spec.pieces) != spec.frames:
+        raise StepFailed(f"The pieces of this clip are not {spec.frames} frames long together, as the clip is.")
 
 
 def _move_problem(move: CameraMove, at: int, spec: RenderSpec) -> str:

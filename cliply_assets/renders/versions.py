@@ -49,6 +49,7 @@ def make_versions(
             scenes=step.document("scenes", "scenes.json", Scenes),
             faces=step.table("face_tracks", "faces.parquet"),
             detector=step.document("face_tracks", "faces.json", FaceTracks).detector,
+            heard=step.table("audio_features", "audio.parquet"),
             brand_files=_brand_files(step, settings),
         )
         order = _Order(step=step, records=records, identity=identity, candidate=candidate, material=material)
@@ -112,6 +113,7 @@ def _make(order: _Order, settings: ClipSettings, progress: Progress) -> _Made:
             progress=progress,
             deadline_seconds=step.seconds_left,
             brand_kit=settings.brand.reference if settings.brand else UNSET,
+            tighten=settings.tighten or "off",
         )
     except CliplyError as error:
         records.fail_render(made.id, str(error))
@@ -126,7 +128,13 @@ def _make(order: _Order, settings: ClipSettings, progress: Progress) -> _Made:
         put = step.storage.put_file(key, path)
         files[kind] = StoredObject(key=key, size=put.size, sha256=put.sha256)
     keys = {kind: file.key for kind, file in files.items()}
-    records.finish_render(made.id, objects=keys, sha256=fresh.rendered.sha256, duration=fresh.rendered.duration)
+    records.finish_render(
+        made.id,
+        objects=keys,
+        sha256=fresh.rendered.sha256,
+        duration=fresh.rendered.duration,
+        sound=fresh.sound_facts,
+    )
     return _Made(made.version, files, _checks(aspect, fresh.problems))
 
 
@@ -149,7 +157,7 @@ def _ready(
         name = key.rpartition("/")[2]
         keys[kind] = clip_key(records.workspace_id, identity, made.version, name)
         storage.copy(key, keys[kind])
-    records.finish_render(made.id, objects=keys, sha256=twin.sha256, duration=twin.duration)
+    records.finish_render(made.id, objects=keys, sha256=twin.sha256, duration=twin.duration, sound=twin.sound)
     return keys
 
 

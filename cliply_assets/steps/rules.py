@@ -84,7 +84,7 @@ STEPS: Mapping[str, StepRules] = _by_name(
     StepRules(
         name="renders",
         label="Rendering",
-        after=("source_video", "transcript", "scenes", "face_tracks", "clip_candidates"),
+        after=("source_video", "transcript", "scenes", "face_tracks", "audio_features", "clip_candidates"),
         deadline_seconds=300.0,
         settings=("aspects", "style", "brand", *OPTION_NAMES),
     ),

@@ -250,6 +250,8 @@ class Render(Base):
     """The brand kit it was made with, as it was then."""
     options: Mapped[Document] = mapped_column(server_default="{}")
     """What else was chosen for it: layout and the like."""
+    sound: Mapped[Document] = mapped_column(server_default="{}")
+    """What was done to its sound, once it is ready: what was taken out and the like."""
 
 
 class EventHead(Base):

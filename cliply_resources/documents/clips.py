@@ -16,14 +16,17 @@ __all__ = [
     "LAYOUTS",
     "OPTION_NAMES",
     "PROFILES",
+    "TIGHTEN_LEVELS",
     "CameraMove",
     "CameraPane",
     "CaptionPlan",
     "ClipOptions",
     "ClipSettings",
+    "KeptPiece",
     "Layout",
     "Loudness",
     "RenderSpec",
+    "Tighten",
     "UploadSettings",
 ]
 
@@ -31,6 +34,7 @@ Aspect = Literal["9:16", "1:1", "4:5", "16:9"]
 Profile = Literal["talk", "podcast", "interview", "gaming", "event", "music", "picture"]
 CaptionStyle = Literal["highlight_word", "karaoke", "pop_in", "typewriter", "bounce", "none"]
 Layout = Literal["auto", "speaker", "panels", "screen", "fit"]
+Tighten = Literal["off", "gentle", "tight"]
 
 ASPECTS: dict[str, tuple[int, int]] = {
     "9:16": (1080, 1920),
@@ -48,6 +52,9 @@ CAPTION_STYLES = ("highlight_word", "karaoke", "pop_in", "typewriter", "bounce",
 LAYOUTS = ("auto", "speaker", "panels", "screen", "fit")
 """How a shot may be framed: chosen shot by shot, who speaks, everybody in a panel, the screen above the camera, the whole picture."""
 
+TIGHTEN_LEVELS = ("off", "gentle", "tight")
+"""How much of long pauses and filler words goes."""
+
 
 class ClipOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What may be chosen about a clip's making. What is absent is left to Cliply, and has no part in any digest."""
@@ -56,6 +63,9 @@ class ClipOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Absent: `auto`."""
     mask_profanity: bool | UnsetType = UNSET
     """Whether swear words in captions, subtitle files and on thumbnails are shown by their first letter. Absent: no."""
+    tighten: Tighten | UnsetType = UNSET
+    """How much of long pauses and filler words is taken out. Absent: `off`."""
+
     look: CaptionLook | UnsetType = UNSET
     """A caption style of one's own, in place of the named one."""
 
@@ -153,6 +163,21 @@ class Loudness(msgspec.Struct, frozen=True, kw_only=True):
     gain_db: float
 
 
+class KeptPiece(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of the source that a clip shows: frames of the source counted on the grid of output frames from its first moment."""
+
+    first_frame: int
+    frames: int
+    sound_shift: int = 0
+    """Samples at 48 kHz by which the sound begins after the picture (before it, where negative); what is taken out is equally long in both.
+    So sound is cut exactly in the pause, and the picture on a frame."""
+
+    @property
+    def end_frame(self) -> int:
+        """The frame behind its last."""
+        return self.first_frame + self.frames
+
+
 class RenderSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that decides a clip's bytes; the digest of this document names the render."""
 
@@ -183,6 +208,8 @@ class RenderSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Encoder settings."""
     brand: BrandPlan | UnsetType = UNSET
     """Absent where no kit changes anything, so that such a spec keeps its digest."""
+    pieces: tuple[KeptPiece, ...] | UnsetType = UNSET
+    """What is shown of the span, in order: `frames` in all. Absent where that is all of it, so that such a spec keeps its digest."""
 
     @property
     def outro_frames(self) -> int:

@@ -20,7 +20,7 @@ GRAPH = {
     "face_tracks": {"media_proxy", "scenes"},
     "audio_features": {"media_proxy"},
     "clip_candidates": {"source_video", "transcript", "scenes", "face_tracks", "audio_features"},
-    "renders": {"source_video", "transcript", "scenes", "face_tracks", "clip_candidates"},
+    "renders": {"source_video", "transcript", "scenes", "face_tracks", "audio_features", "clip_candidates"},
     "frame_index": {"media_proxy", "transcript"},
 }
 """Every asset and what it is made from; a change here is a change of the product."""
