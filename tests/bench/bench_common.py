@@ -80,11 +80,11 @@ def sample_film(work: Path) -> tuple[Path, SampleTruth]:
 
 
 def camera_film(work: Path) -> Path:
-    """A minute of the sample as a camera or a web site would have coded it: more grain, CABAC, B-frames, loop filter.
+    """A minute of the sample as a camera or a web site would have coded it: grain, 9 Mbit/s, CABAC, B-frames, loop filter.
 
     The sample itself is coded for speed of making, so it decodes in a fraction of the time that real uploads take.
     """
-    film = work / "camera-like.mp4"
+    film = work / "camera-medium.mp4"
     if not film.exists():
         say("making a camera-like film")
         source, _ = sample_film(work)
@@ -92,8 +92,8 @@ def camera_film(work: Path) -> Path:
         run_ffmpeg(
             [
                 *("-t", str(_CAMERA_SECONDS), "-i", str(source), "-vf", "noise=c0s=9:c0f=t"),
-                *("-c:v", "libx264", "-preset", "veryfast", "-profile:v", "high", "-b:v", "8M", "-maxrate", "12M"),
-                *("-bufsize", "16M", "-c:a", "copy", str(partial)),
+                *("-c:v", "libx264", "-preset", "medium", "-profile:v", "high", "-b:v", "9M", "-maxrate", "12M"),
+                *("-bufsize", "18M", "-c:a", "copy", str(partial)),
             ],
             duration=_CAMERA_SECONDS,
             progress=silent,
@@ -138,7 +138,7 @@ def interleaved(repeats: int, **calls: Callable[[], Cost]) -> dict[str, list[Cos
 
 
 def compared(ours: Sequence[Cost], plain: Sequence[Cost], *, limit: float) -> dict[str, Any]:
-    """Medians of both and of their ratio, pair by pair; the limit is judged on wall time."""
+    """Medians of both and of their ratio, pair by pair; on a machine that others use, only processor time says something."""
     wall = median(one.wall / other.wall for one, other in zip(ours, plain, strict=True))
     cpu = median(one.cpu / other.cpu for one, other in zip(ours, plain, strict=True))
     return {
@@ -149,5 +149,5 @@ def compared(ours: Sequence[Cost], plain: Sequence[Cost], *, limit: float) -> di
         "wall_ratio": round(wall, 3),
         "cpu_ratio": round(cpu, 3),
         "limit": limit,
-        "within_limit": wall <= limit,
+        "within_limit": {"wall": wall <= limit, "cpu": cpu <= limit},
     }
