@@ -22,6 +22,7 @@ from cliply_resources.settings import get_settings
 from schedules.alerts import alerts_every_minute, tell_alerts
 from schedules.daily_look import daily_look, daily_look_daily, storage_tally, tool_health
 from schedules.orphans import orphans, orphans_nightly
+from schedules.keep_feeds import keep_feeds, keep_feeds_often
 from schedules.purge_runs import purge_runs, purge_runs_daily
 from schedules.read_accounts import (
     import_posts,
@@ -106,6 +107,7 @@ defs = dg.Definitions(
         tell_alerts,
         publish,
         refresh_sign_ins,
+        keep_feeds,
         measure_posts,
         import_posts,
         tabulate_metrics,
@@ -120,6 +122,7 @@ defs = dg.Definitions(
         daily_look_daily,
         alerts_every_minute,
         refresh_sign_ins_often,
+        keep_feeds_often,
         measure_posts_often,
         import_posts_often,
         post_metrics_daily,

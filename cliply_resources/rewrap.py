@@ -7,9 +7,9 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from cliply_resources.accounts import tokens_place
-from cliply_resources.database import AccountRow, Database, PostRow
+from cliply_resources.database import AccountRow, Database, FeedSubscription, PostRow
 from cliply_resources.errors import Conflict
-from cliply_resources.posts.places import progress_place
+from cliply_resources.posts.places import feed_place, progress_place
 from cliply_resources.vault import Vault, key_of
 from cliply_resources.webhooks.sealing import keys_of, rewrap_secrets
 
@@ -18,6 +18,7 @@ __all__ = ["keys_in_use", "retire_key", "rotate_keys"]
 PAGE = 500
 FIRST = UUID(int=0)
 ACCOUNTS = sa.text("SELECT * FROM app.accounts_after(:last, :page)")
+FEEDS = sa.text("SELECT * FROM app.feed_subscriptions_after(:last, :page)")
 POSTS = sa.text("SELECT * FROM app.posts_in_progress_after(:last, :page)")
 
 
@@ -47,6 +48,13 @@ def wrap_anew(database: Database, vault: Vault) -> int:
                 again = vault.rewrap(post.progress, progress_place(workspace_id, post_id))
                 post.progress = again or post.progress
                 changed += again is not None
+    for workspace_id, feed_id in _pages(database, FEEDS):
+        with database.pipeline(workspace_id) as session:
+            feed = session.get(FeedSubscription, (workspace_id, feed_id), with_for_update=True)
+            if feed is not None:
+                again = vault.rewrap(feed.secret, feed_place(workspace_id, feed_id))
+                feed.secret = again or feed.secret
+                changed += again is not None
     return changed + rewrap_secrets(database, vault)
 
 
@@ -60,6 +68,11 @@ def keys_in_use(database: Database) -> Counter[str]:
     for workspace_id, post_id in _pages(database, POSTS):
         with database.pipeline(workspace_id) as session:
             sealed = session.scalars(sa.select(PostRow.progress).where(PostRow.id == post_id)).one_or_none()
+            used.update([key_of(sealed)] if sealed else [])
+    for workspace_id, feed_id in _pages(database, FEEDS):
+        with database.pipeline(workspace_id) as session:
+            wanted = sa.select(FeedSubscription.secret).where(FeedSubscription.id == feed_id)
+            sealed = session.scalars(wanted).one_or_none()
             used.update([key_of(sealed)] if sealed else [])
     used.update(keys_of(database))
     return used

@@ -27,7 +27,7 @@ def platform_view(platform: Platform, stopped: str | None) -> PlatformView:
             can_delete=can.can_delete,
             can_list=can.can_list,
             metrics=can.metrics_batch > 0,
-            webhooks=can.webhooks,
+            webhooks=can.webhooks or can.feeds,
             needs_link=can.needs_link,
             renews=can.refresh != "none",
         ),

@@ -17,7 +17,7 @@ from cliply_resources.platforms.contract import Platform
 from cliply_resources.platforms.documents import WebhookEvent
 from cliply_resources.platforms.outcomes import WebhookRefused
 
-__all__ = ["challenge", "take"]
+__all__ = ["apply", "challenge", "keep", "take"]
 
 KEPT = timedelta(days=7)
 """Longer than any platform repeats itself."""
@@ -53,12 +53,7 @@ def take(desk: Desk, platform_name: str, headers: Mapping[str, str], body: bytes
     except WebhookRefused as error:
         raise Forbidden(str(error)) from error
     new = [one for event in events for one in _kept(desk, platform_name, event)]
-    for workspace_id, event_id in new:
-        try:
-            match(desk, workspace_id, event_id)
-        except TryLater as later:
-            # It is kept; the platform gets its answer, and the next round tries again.
-            log.info("a platform event waits", reason=str(later))
+    apply(desk, new)
     return len(new)
 
 
@@ -69,33 +64,44 @@ def _sending(desk: Desk, platform_name: str) -> Platform:
     return platform
 
 
+def keep(desk: Desk, workspace_id: UUID, account_id: UUID, event: WebhookEvent) -> UUID | None:
+    """Keeps an event of an account; `None` where it is known already."""
+    with desk.database.api(workspace_id) as session:
+        session.execute(
+            sa.delete(PlatformEvent).where(
+                PlatformEvent.account_id == account_id, PlatformEvent.created_at < desk.now() - KEPT
+            )
+        )
+        return session.scalars(
+            insert(PlatformEvent)
+            .values(
+                account_id=account_id,
+                event_id=event.event_id[:MOST_CHARACTERS],
+                kind=event.kind,
+                # A platform whose clock is ahead must not make everything after it look late.
+                at=min(event.at, desk.now()),
+                handle=event.handle,
+                remote_id=event.remote_id,
+                reason=event.reason[:MOST_CHARACTERS],
+            )
+            .on_conflict_do_nothing()
+            .returning(PlatformEvent.id)
+        ).one_or_none()
+
+
+def apply(desk: Desk, kept: list[tuple[UUID, UUID]]) -> None:
+    """Lets events that are kept take effect, now or in a later round."""
+    for workspace_id, event_id in kept:
+        try:
+            match(desk, workspace_id, event_id)
+        except TryLater as later:
+            # It is kept; the platform gets its answer, and the next round tries again.
+            log.info("a platform event waits", reason=str(later))
+
+
 def _kept(desk: Desk, platform_name: str, event: WebhookEvent) -> list[tuple[UUID, UUID]]:
     with desk.database.across() as session:
         named = sa.text("SELECT * FROM app.accounts_named(:platform, :account)")
         places = session.execute(named, {"platform": platform_name, "account": event.account_remote_id}).all()
-    kept: list[tuple[UUID, UUID]] = []
-    for workspace_id, account_id in places:
-        with desk.database.api(workspace_id) as session:
-            session.execute(
-                sa.delete(PlatformEvent).where(
-                    PlatformEvent.account_id == account_id, PlatformEvent.created_at < desk.now() - KEPT
-                )
-            )
-            made = session.scalars(
-                insert(PlatformEvent)
-                .values(
-                    account_id=account_id,
-                    event_id=event.event_id[:MOST_CHARACTERS],
-                    kind=event.kind,
-                    # A platform whose clock is ahead must not make everything after it look late.
-                    at=min(event.at, desk.now()),
-                    handle=event.handle,
-                    remote_id=event.remote_id,
-                    reason=event.reason[:MOST_CHARACTERS],
-                )
-                .on_conflict_do_nothing()
-                .returning(PlatformEvent.id)
-            ).one_or_none()
-        if made is not None:
-            kept.append((workspace_id, made))
-    return kept
+    found = [(workspace_id, keep(desk, workspace_id, account_id, event)) for workspace_id, account_id in places]
+    return [(workspace_id, event_id) for workspace_id, event_id in found if event_id is not None]

@@ -18,6 +18,7 @@ from cliply_resources.database.operations import StorageTally
 from cliply_resources.database.publishing import (
     AccountReading,
     AccountRow,
+    FeedSubscription,
     ImportedPost,
     OAuthState,
     PlatformEvent,
@@ -46,6 +47,7 @@ __all__ = [
     "Event",
     "EventHead",
     "EventTicket",
+    "FeedSubscription",
     "ImportedPost",
     "Member",
     "Notice",

@@ -21,6 +21,7 @@ from cliply_resources.database.models import BOUND_WORKSPACE, NEW_ID, NOW, Base,
 __all__ = [
     "AccountReading",
     "AccountRow",
+    "FeedSubscription",
     "ImportedPost",
     "OAuthState",
     "PlatformEvent",
@@ -253,6 +254,36 @@ class PlatformEvent(Base):
     state: Mapped[str] = mapped_column(server_default="waiting")
     """`waiting` for its post, `matched`, or `unmatched` for good."""
     post_id: Mapped[UUID | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class FeedSubscription(Base):
+    """A feed of an account's new posts that was asked for; its id stands in the address that the platform calls."""
+
+    __tablename__ = "feed_subscriptions"
+    __table_args__ = (
+        PrimaryKeyConstraint("workspace_id", "id"),
+        UniqueConstraint("workspace_id", "account_id"),
+        ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], ondelete="CASCADE"),
+        ForeignKeyConstraint(
+            ["workspace_id", "account_id"], ["accounts.workspace_id", "accounts.id"], ondelete="CASCADE"
+        ),
+    )
+
+    workspace_id: Mapped[UUID] = mapped_column(server_default=BOUND_WORKSPACE)
+    id: Mapped[UUID] = mapped_column(server_default=text("gen_random_uuid()"))
+    account_id: Mapped[UUID]
+    secret: Mapped[bytes] = mapped_column(LargeBinary)
+    """Sealed."""
+    state: Mapped[str] = mapped_column(server_default="asked")
+    """`asked`, `active` while its lease lasts, or `leaving` since its account was disconnected."""
+    failures: Mapped[int] = mapped_column(server_default="0")
+    """Times it was asked for since it was confirmed last."""
+    reason: Mapped[str | None]
+    asked_at: Mapped[datetime]
+    confirmed_at: Mapped[datetime | None]
+    lease_until: Mapped[datetime | None]
+    next_at: Mapped[datetime]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 

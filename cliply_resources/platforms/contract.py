@@ -29,6 +29,7 @@ from typing import Protocol
 from cliply_resources.platforms.documents import (
     AccountLimits,
     Capabilities,
+    FeedAnswer,
     Limits,
     Metrics,
     PostContent,
@@ -188,6 +189,27 @@ class Platform(Protocol):
         """
         ...
 
+    # Feeds
+
+    def subscribe(self, remote_id: str, *, callback: str, secret: str, wanted: bool = True) -> None:
+        """Asks to be told of an account's new posts at `callback`, signed with `secret`; or, not `wanted`, to be told no more.
+
+        What was asked for holds only once the platform has had its answer from there (`feed_answer`).
+        """
+        ...
+
+    def feed_answer(self, remote_id: str, query: Mapping[str, str]) -> FeedAnswer | None:
+        """What the platform says at the callback of this account's feed; `None` where it is about anything else."""
+        ...
+
+    def parse_feed(self, headers: Mapping[str, str], body: bytes, *, secret: str) -> tuple[WebhookEvent, ...]:
+        """The events of a delivery to the callback whose signature holds over the raw bytes; header names in lower case.
+
+        Raises:
+            WebhookRefused: signature or form is wrong.
+        """
+        ...
+
 
 class BasePlatform:
     """For adapters to inherit: everything optional refuses in words, so that an adapter writes only what its platform has."""
@@ -240,6 +262,18 @@ class BasePlatform:
     def parse_webhook(self, headers: Mapping[str, str], body: bytes, *, now: Clock) -> tuple[WebhookEvent, ...]:  # noqa: ARG002
         """Refuses."""
         raise self.unsupported("sends no webhooks")
+
+    def subscribe(self, remote_id: str, *, callback: str, secret: str, wanted: bool = True) -> None:  # noqa: ARG002
+        """Refuses."""
+        raise self.unsupported("has no feeds")
+
+    def feed_answer(self, remote_id: str, query: Mapping[str, str]) -> FeedAnswer | None:  # noqa: ARG002
+        """Refuses."""
+        return None
+
+    def parse_feed(self, headers: Mapping[str, str], body: bytes, *, secret: str) -> tuple[WebhookEvent, ...]:  # noqa: ARG002
+        """Refuses."""
+        raise self.unsupported("has no feeds")
 
     def unsupported(self, what: str) -> NotSupported:
         """The error to raise: `what` continues the platform's name."""

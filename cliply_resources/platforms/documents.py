@@ -9,6 +9,7 @@ import msgspec
 __all__ = [
     "AccountLimits",
     "Capabilities",
+    "FeedAnswer",
     "Limits",
     "Metrics",
     "PostContent",
@@ -174,6 +175,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     metrics_batch: int = 0
     """Posts that one `metrics` call may ask for; 0: none."""
     webhooks: bool = False
+    feeds: bool = False
+    """Whether an account's new posts are told by a feed that has to be subscribed to."""
     needs_link: bool = False
     """Whether the platform fetches the video itself and needs a link that is reachable from outside."""
     settle: float = 60.0
@@ -329,6 +332,17 @@ class RecentPage(msgspec.Struct, frozen=True, kw_only=True):
 
     posts: tuple[RecentPost, ...]
     cursor: str | None = None
+
+
+class FeedAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a hub says of a subscription that was asked for."""
+
+    mode: Literal["subscribe", "unsubscribe", "denied"]
+    challenge: str = ""
+    """To be answered, by which the subscriber agrees."""
+    lease_seconds: float = 0.0
+    reason: str = ""
+    """Of a refusal."""
 
 
 class WebhookEvent(msgspec.Struct, frozen=True, kw_only=True):

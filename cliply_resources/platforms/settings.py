@@ -18,7 +18,6 @@ class PlatformSettings(BaseSettings):
     youtube_analytics_base: str = "https://youtubeanalytics.googleapis.com"
     youtube_websub_hub_url: str = "https://pubsubhubbub.appspot.com/subscribe"
     youtube_websub_topic: str = "https://www.youtube.com/xml/feeds/videos.xml?channel_id="
-    youtube_websub_secret: SecretStr | None = None
 
     tiktok_client_key: str | None = None
     tiktok_client_secret: SecretStr | None = None

@@ -15,11 +15,8 @@ from cliply_api.hooks.matching import PATIENCE, match_waiting
 from cliply_resources.database import AccountRow, PlatformEvent, PostAttempt, PostRow
 from cliply_resources.platforms.instagram.webhooks import signature_of as meta_signature
 from cliply_resources.platforms.tiktok.webhooks import signature_of as tiktok_signature
-from cliply_resources.platforms.youtube.feeds import signature_of as youtube_signature
 
 SECRET = "hush-hush"
-FEED = """<feed xmlns:yt="http://www.youtube.com/xml/schemas/2015" xmlns="http://www.w3.org/2005/Atom"><entry>
-<yt:videoId>{video}</yt:videoId><yt:channelId>{channel}</yt:channelId><published>{at}</published></entry></feed>"""
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +31,6 @@ def api_settings(shared_url, tmp_path_factory):
         instagram_client_id="id",
         instagram_client_secret=secret,
         meta_verify_token=SecretStr("word"),
-        youtube_client_id="id",
-        youtube_client_secret=secret,
-        youtube_websub_secret=secret,
     )
 
 
@@ -211,25 +205,3 @@ def test_meta_verifies_the_address_and_signs_what_it_sends(client, shared_databa
     assert channel.events() == [("other", "matched")]
     forged = "sha256=" + hmac.new(b"guess", body, hashlib.sha256).hexdigest()
     assert client.post("/api/hooks/instagram", content=body, headers={"X-Hub-Signature-256": forged}).status_code == 403
-
-
-def test_a_new_video_in_the_feed_wakes_what_is_in_doubt_and_a_deleted_one_is_gone(client, shared_database):
-    topic = "https://www.youtube.com/xml/feeds/videos.xml?channel_id=UC1"
-    query = {"hub.mode": "subscribe", "hub.topic": topic, "hub.challenge": "abc"}
-    assert client.get("/api/hooks/youtube", params=query).text == "abc"
-    channel = Channel(sign_up(client, "you"), shared_database, "youtube")
-    doubt = channel.post("unknown")
-    body = FEED.format(video="v1", channel=channel.remote_id, at=datetime.now(UTC).isoformat()).encode()
-    sent = client.post("/api/hooks/youtube", content=body, headers={"X-Hub-Signature": youtube_signature(body, SECRET)})
-    assert sent.status_code == 200, sent.text
-    assert channel.now(doubt).wake_at < doubt.wake_at
-    assert channel.events() == [("new_post", "waiting")]
-    post = channel.post("published", wake_at=None, remote_id="v2")
-    gone = (
-        '<feed xmlns:at="http://purl.org/atompub/tombstones/1.0" xmlns="http://www.w3.org/2005/Atom">'
-        f'<at:deleted-entry ref="yt:video:v2" when="{datetime.now(UTC).isoformat()}"><at:by>'
-        f"<uri>https://www.youtube.com/channel/{channel.remote_id}</uri></at:by></at:deleted-entry></feed>"
-    ).encode()
-    sent = client.post("/api/hooks/youtube", content=gone, headers={"X-Hub-Signature": youtube_signature(gone, SECRET)})
-    assert sent.status_code == 200, sent.text
-    assert channel.now(post).removed_at is not None

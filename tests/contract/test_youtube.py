@@ -253,29 +253,54 @@ FEED = b"""<feed xmlns:yt="http://www.youtube.com/xml/schemas/2015" xmlns="http:
 def test_the_feed_is_believed_by_its_signature_and_read_without_dangers(youtube):
     assert signature_of(b"<feed/>", "websub_secret") == "sha1=e28b5809b59f74255244ce8ce05fc37daa958a2f"
     signed = {"x-hub-signature": signature_of(FEED, "websub_secret")}
-    new, gone = youtube.parse_webhook(signed, FEED, now=lambda: NOW)
+    new, gone = youtube.parse_feed(signed, FEED, secret="websub_secret")
     assert (new.kind, new.remote_id, new.account_remote_id, new.event_id) == ("new_post", "VID1", "UC1", "youtube-VID1")
     assert (gone.kind, gone.remote_id) == ("deleted_post", "VID2")
     bomb = b'<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><feed>&b;</feed>'
     for headers, body in (
         ({}, FEED),
         (signed, FEED + b" "),
+        ({"x-hub-signature": signature_of(FEED, "another")}, FEED),
         ({"x-hub-signature": signature_of(bomb, "websub_secret")}, bomb),
         ({"x-hub-signature": signature_of(b"no xml", "websub_secret")}, b"no xml"),
     ):
         with pytest.raises(WebhookRefused):
-            youtube.parse_webhook(headers, body, now=lambda: NOW)
+            youtube.parse_feed(headers, body, secret="websub_secret")
 
 
-def test_the_hub_is_answered_only_about_feeds_of_channels(youtube):
+def test_the_hub_is_believed_only_about_the_feed_of_the_channel(youtube):
     topic = "https://www.youtube.com/xml/feeds/videos.xml?channel_id=UC1"
-    asked = {"hub.mode": "subscribe", "hub.topic": topic, "hub.challenge": "42", "hub.lease_seconds": "432000"}
-    assert youtube.answer_challenge(asked) == "42"
-    assert youtube.answer_challenge(asked | {"hub.topic": topic.replace("/xml", "")}) == "42"
-    assert (
-        youtube.answer_challenge(asked | {"hub.topic": "https://evil.example/feeds/videos.xml?channel_id=UC1"}) is None
-    )
-    assert youtube.answer_challenge(asked | {"hub.topic": "https://www.youtube.com/xml/feeds/videos.xml"}) is None
+    asked = {"hub.mode": "subscribe", "hub.topic": topic, "hub.challenge": "42", "hub.lease_seconds": "300"}
+    answer = youtube.feed_answer("UC1", asked)
+    assert (answer.mode, answer.challenge, answer.lease_seconds) == ("subscribe", "42", 300.0)
+    assert youtube.feed_answer("UC1", asked | {"hub.topic": topic.replace("/xml", "")}).challenge == "42"
+    assert youtube.feed_answer("UC1", asked | {"hub.lease_seconds": "-1e9"}).lease_seconds == 432_000.0
+    refused = youtube.feed_answer("UC1", {"hub.mode": "denied", "hub.topic": topic, "hub.reason": "spam"})
+    assert (refused.mode, refused.reason) == ("denied", "spam")
+    for wrong in (
+        {"hub.topic": "https://evil.example/feeds/videos.xml?channel_id=UC1"},
+        {"hub.topic": "https://www.youtube.com/xml/feeds/videos.xml"},
+        {"hub.topic": topic.replace("UC1", "UC2")},
+        {"hub.mode": "publish"},
+    ):
+        assert youtube.feed_answer("UC1", asked | wrong) is None
+
+
+def test_a_feed_is_asked_for_as_the_hub_wants_it_and_its_refusal_is_told(youtube, simulator):
+    youtube.subscribe(CHANNEL, callback="https://cliply.example/feeds/1", secret="whisper")
+    form = simulator.feeds["https://cliply.example/feeds/1"]
+    assert form["hub.topic"] == f"https://www.youtube.com/xml/feeds/videos.xml?channel_id={CHANNEL}"
+    assert (form["hub.mode"], form["hub.secret"], form["hub.lease_seconds"]) == ("subscribe", "whisper", "432000")
+    youtube.subscribe(CHANNEL, callback="https://cliply.example/feeds/1", secret="whisper", wanted=False)
+    assert simulator.feeds["https://cliply.example/feeds/1"]["hub.mode"] == "unsubscribe"
+    with pytest.raises(PlatformTrouble) as found:
+        youtube.subscribe(CHANNEL, callback="ftp://cliply.example/", secret="whisper")
+    assert found.value.outcome.kind is OutcomeClass.PERMANENT
+    simulator.faults.add(FaultKind.ERROR_BEFORE, path="^/subscribe")
+    with pytest.raises(PlatformTrouble) as found:
+        youtube.subscribe(CHANNEL, callback="https://cliply.example/feeds/1", secret="whisper")
+    assert found.value.outcome.kind is OutcomeClass.RETRY
+    assert "whisper" not in found.value.outcome.raw
 
 
 def test_a_reached_upload_limit_waits_for_a_day():

@@ -17,6 +17,7 @@ from cliply_resources.database import (
     ClipComment,
     Database,
     EventTicket,
+    FeedSubscription,
     ImportedPost,
     OAuthState,
     PlatformEvent,
@@ -144,6 +145,8 @@ def two(shared_url: str, shared_database: Database) -> TwoWorkspaces:
             session.add(PostMetrics(post_id=post.id, at=func.now()))
             found = {"platform": "sandbox", "remote_id": "2", "published_at": func.now()}
             session.add(ImportedPost(account_id=post.account_id, **found))
+            asked = {"secret": b"sealed", "asked_at": func.now(), "next_at": func.now()}
+            session.add(FeedSubscription(account_id=post.account_id, **asked))
     return TwoWorkspaces(shared_database, ours, theirs)
 
 

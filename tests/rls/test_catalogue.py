@@ -62,6 +62,7 @@ def test_all_other_policies_let_reviewed_functions_read_and_make_the_local_works
         ("account_readings", "SELECT", ["cliply_definer"]),
         ("accounts", "SELECT", ["cliply_definer"]),
         ("clips", "SELECT", ["cliply_definer"]),
+        ("feed_subscriptions", "SELECT", ["cliply_definer"]),
         ("platform_events", "SELECT", ["cliply_definer"]),
         ("post_measures", "SELECT", ["cliply_definer"]),
         ("posts", "SELECT", ["cliply_definer"]),

@@ -2,11 +2,13 @@
 
 import base64
 import hashlib
+import hmac
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 from uuid import uuid4
 
 from simulator_base import FakeClock, FaultKind, Harness, Refused, Request, Response, Simulator, Token, route
@@ -61,6 +63,8 @@ class YouTubeSimulator(Simulator):
         self.has_channel = True
         self.force_privacy: str | None = None
         self.upload_limit = False
+        self.feeds: dict[str, dict[str, str]] = {}  # by callback, what was asked for last
+        self.leases: dict[str, datetime] = {}
         super().__init__(clock)
 
     def connect(self, account: str = "ann", scopes: tuple[str, ...] = SCOPES) -> Token:
@@ -123,6 +127,39 @@ class YouTubeSimulator(Simulator):
             if asked.form().get("token") in {token.value, token.refresh}:
                 token.revoked = True
         return Response(200, {})
+
+    # The hub of feeds. It calls back only when a test says so: real ones may take seconds, days, or forget it.
+
+    @route("POST", "/subscribe")
+    def subscribe(self, asked: Request) -> Response:
+        form = asked.form()
+        known = form.get("hub.mode") in {"subscribe", "unsubscribe"} and form.get("hub.verify") == "async"
+        topic = urlsplit(form.get("hub.topic", ""))
+        if not known or topic.path != "/xml/feeds/videos.xml" or not form.get("hub.callback", "").startswith("http"):
+            return Response(400, "Invalid value for hub.topic")
+        self.feeds[form["hub.callback"]] = form
+        return Response(202)
+
+    def verify_feed(self, callback: str, get: Callable[..., Any], **changed: str) -> int:
+        """Asks the subscriber whether it means it, by `get(path, params=…)`; the status of its answer."""
+        form, challenge = self.feeds[callback], uuid4().hex
+        asked = {"hub.mode": form["hub.mode"], "hub.topic": form["hub.topic"], "hub.challenge": challenge}
+        lease = form.get("hub.lease_seconds", "432000")
+        answer = get(urlsplit(callback).path, params=asked | {"hub.lease_seconds": lease} | changed)
+        if answer.status_code == 200 and answer.text == challenge:
+            self.leases[callback] = self.clock() + timedelta(seconds=float(lease))
+            if form["hub.mode"] == "unsubscribe":
+                del self.leases[callback]
+        return int(answer.status_code)
+
+    def push_feed(self, callback: str, post: Callable[..., Any], feed: str) -> int:
+        """Tells the subscriber of the feed, signed, where it is leased; the status of its answer, or 0."""
+        if self.leases.get(callback, self.clock()) <= self.clock():
+            return 0
+        body = feed.encode()
+        signed = hmac.new(self.feeds[callback]["hub.secret"].encode(), body, hashlib.sha1).hexdigest()
+        headers = {"Content-Type": "application/atom+xml", "X-Hub-Signature": f"sha1={signed}"}
+        return int(post(urlsplit(callback).path, content=body, headers=headers).status_code)
 
     # Uploading
 
@@ -305,7 +342,7 @@ def _settings(simulator: YouTubeSimulator) -> dict[str, Any]:
         "google_revoke_url": f"{simulator.url}/revoke",
         "youtube_api_base": simulator.url,
         "youtube_analytics_base": simulator.url,
-        "youtube_websub_secret": "websub_secret",
+        "youtube_websub_hub_url": f"{simulator.url}/subscribe",
     }
 
 

@@ -15,6 +15,7 @@ from cliply_resources.platforms.contract import BasePlatform, Call, Clock, poll_
 from cliply_resources.platforms.documents import (
     AccountLimits,
     Capabilities,
+    FeedAnswer,
     Limits,
     Metrics,
     PostContent,
@@ -39,7 +40,7 @@ from cliply_resources.platforms.outcomes import OutcomeClass, trouble
 from cliply_resources.platforms.wire import Answer, policy_for_opaque_url, send
 from cliply_resources.platforms.youtube.client import GoogleError, google_call
 from cliply_resources.platforms.youtube.errors import PACIFIC, judged, reason_of, rejection
-from cliply_resources.platforms.youtube.feeds import challenge_answer, events_of
+from cliply_resources.platforms.youtube.feeds import events_of, feed_answer, subscription_form
 from cliply_resources.platforms.youtube.numbers import duration_seconds, metrics_of, watch_times
 from cliply_resources.platforms.youtube.rules import MOST_TAGS, problems_of, tags_length
 from cliply_resources.settings import Settings
@@ -50,6 +51,7 @@ CHUNK_BYTES = 8 * 1024 * 1024
 """A multiple of 256 KiB, as YouTube wants of all but the last."""
 POLLS = (5.0, 10.0, 30.0)
 PEOPLE_AND_BLOGS = "22"
+HUB = "YouTube's hub"
 SCOPE = "https://www.googleapis.com/auth/"
 ANALYTICS = f"{SCOPE}yt-analytics.readonly"
 _RANGE = re.compile(r"bytes=0-(\d+)")
@@ -70,7 +72,7 @@ class YouTube(BasePlatform):
         can_delete=True,
         can_list=True,
         metrics_batch=50,
-        webhooks=True,
+        feeds=True,
         # The list of a channel's uploads lags behind.
         settle=300.0,
         confirm_for=6 * 3600.0,
@@ -281,13 +283,23 @@ class YouTube(BasePlatform):
         posts = tuple(_recent(by_id[each]) for each in ids if each in by_id)
         return RecentPage(posts=posts, cursor=listed.get("nextPageToken"))
 
-    def answer_challenge(self, query: Mapping[str, str]) -> str | None:
-        """The hub's verification of a subscription to a channel's feed."""
-        return challenge_answer(query, self._settings.youtube_websub_topic)
+    def subscribe(self, remote_id: str, *, callback: str, secret: str, wanted: bool = True) -> None:
+        """To the channel's feed, at Google's WebSub hub."""
+        topic = self._settings.youtube_websub_topic
+        form = subscription_form(topic, remote_id, callback=callback, secret=secret, wanted=wanted)
+        answer = send("POST", self._settings.youtube_websub_hub_url, platform=HUB, form=form, timeout=30.0)
+        if not answer.ok:
+            kind = OutcomeClass.RETRY if answer.status >= 500 or answer.status == 429 else OutcomeClass.PERMANENT
+            reason = f"{HUB} did not take the subscription ({answer.status})."
+            raise trouble(kind, reason, code=str(answer.status), raw=answer.excerpt((secret,)))
 
-    def parse_webhook(self, headers: Mapping[str, str], body: bytes, *, now: Clock) -> tuple[WebhookEvent, ...]:  # noqa: ARG002
-        """Signed with the secret of the subscription."""
-        return events_of(headers, body, self._settings.youtube_websub_secret)
+    def feed_answer(self, remote_id: str, query: Mapping[str, str]) -> FeedAnswer | None:
+        """The hub's verification of a subscription to the channel's feed, or its refusal."""
+        return feed_answer(query, topic=self._settings.youtube_websub_topic, channel=remote_id)
+
+    def parse_feed(self, headers: Mapping[str, str], body: bytes, *, secret: str) -> tuple[WebhookEvent, ...]:
+        """An Atom feed of new, changed and deleted videos."""
+        return events_of(headers, body, secret)
 
     # Steps
 
