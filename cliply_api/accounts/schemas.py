@@ -37,7 +37,9 @@ Health = Literal["ok", "expiring", "reconnect", "disconnected"]
 Template = Annotated[str, Meta(max_length=5000, pattern=r"^[^\x00]*$", examples=["{title}"])]
 Tolerance = Annotated[int, Meta(ge=60, le=7 * 86400)]
 Gap = Annotated[int, Meta(ge=0, le=86400)]
-AccountIds = Annotated[list[UUID], Meta(max_length=50)]
+MOST_ACCOUNTS = 20
+"""That one request may publish to."""
+AccountIds = Annotated[list[UUID], Meta(max_length=MOST_ACCOUNTS)]
 
 
 class CapabilitiesView(View, kw_only=True):

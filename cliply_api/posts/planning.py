@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from cliply_api.accounts.defaults import defaults_of, filled, list_defaults
 from cliply_api.accounts.desk import Desk
-from cliply_api.accounts.schemas import DefaultsView
+from cliply_api.accounts.schemas import MOST_ACCOUNTS, DefaultsView
 from cliply_api.accounts.service import accounts_of, stored_limits
 from cliply_api.auth.principal import Principal
 from cliply_api.errors import ApiError, ErrorCode, ErrorDetail, RateLimited
@@ -124,7 +124,7 @@ def make_bulk(session: Session, desk: Desk, storage: Storage, principal: Princip
     Raises:
         as `make_posts`.
     """
-    clip_ids, ids = list(dict.fromkeys(data.clip_ids)), list(dict.fromkeys(data.account_ids))
+    clip_ids, ids = list(dict.fromkeys(data.clip_ids)), list(dict.fromkeys(wanted_accounts(session, desk, data)))
     if len(clip_ids) * len(ids) > MOST_AT_ONCE:
         raise CallerError(f"These are {len(clip_ids) * len(ids)} posts; make at most {MOST_AT_ONCE} at once.")
     plan = _plan(session, desk, principal, data, ids)
@@ -202,13 +202,22 @@ def refuse(problems: list[ErrorDetail]) -> None:
         )
 
 
-def wanted_accounts(session: Session, desk: Desk, data: NewPosts) -> list[UUID]:
-    """The accounts that were named, or the defaults of all platforms."""
+def wanted_accounts(session: Session, desk: Desk, data: NewPosts | BulkPosts) -> list[UUID]:
+    """The accounts that were named, or the defaults of all platforms.
+
+    Raises:
+        CallerError: there are none, or more than one request may name.
+    """
     if data.account_ids is not UNSET:
         return list(data.account_ids)
     ids = [one for defaults in list_defaults(session, desk).data for one in defaults.account_ids]
     if not ids:
         raise CallerError("Name at least one account; no platform has default accounts.")
+    if len(ids) > MOST_ACCOUNTS:
+        raise CallerError(
+            f"All platforms together have {len(ids)} default accounts, and a request publishes to at most {MOST_ACCOUNTS}. "
+            "Name those it is for."
+        )
     return ids
 
 

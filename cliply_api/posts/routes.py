@@ -6,7 +6,6 @@ from uuid import UUID
 from litestar import Router, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
-from msgspec import UNSET
 from sqlalchemy.orm import Session
 
 from cliply_api.accounts.desk import Desk
@@ -16,6 +15,7 @@ from cliply_api.auth.guards import limit, may
 from cliply_api.auth.principal import Principal
 from cliply_api.clips.examples import page as page_example
 from cliply_api.posts import examples, remote, service
+from cliply_api.posts.planning import wanted_accounts
 from cliply_api.posts.schemas import (
     Answer,
     Approval,
@@ -100,9 +100,15 @@ def create_posts(
 
     Who may only ask (`post.request` without `post.publish`) makes requests that an admin approves.
     """
-    if data.account_ids is not UNSET:
-        freshen_limits(desk, principal, data.account_ids)
+    _freshen(desk, principal, data)
     return service.create(session, desk, storage, principal, facts, data)
+
+
+def _freshen(desk: Desk, principal: Principal, data: NewPosts | BulkPosts) -> None:
+    """What the accounts may do today, asked before anything is planned: no transaction is open while a platform answers."""
+    with desk.database.api(principal.workspace) as session:
+        ids = wanted_accounts(session, desk, data)
+    freshen_limits(desk, principal, ids)
 
 
 @post(
@@ -122,7 +128,7 @@ def create_in_bulk(
     data: JSONBody[BulkPosts],
 ) -> PostsMade:
     """Every clip for every account, in the given order, apart from each other and from what each account has planned already."""
-    freshen_limits(desk, principal, data.account_ids)
+    _freshen(desk, principal, data)
     return service.bulk(session, desk, storage, principal, facts, data)
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec import UNSET, Meta, UnsetType, field
 
-from cliply_api.accounts.schemas import PlatformName, Tolerance
+from cliply_api.accounts.schemas import MOST_ACCOUNTS, PlatformName, Tolerance
 from cliply_api.web.fields import Line, Name, Request, TimeZone, Url, View
 from cliply_resources.documents.clips import Aspect
 from cliply_resources.platforms.documents import PostContent, Visibility
@@ -38,7 +38,7 @@ LocalTime = Annotated[
     str, Meta(pattern=r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?$(?!\n)", max_length=19, examples=["2026-11-25T18:30"])
 ]
 Twice = Literal["earlier", "later"]
-Ids = Annotated[list[UUID], Meta(min_length=1, max_length=20)]
+Ids = Annotated[list[UUID], Meta(min_length=1, max_length=MOST_ACCOUNTS)]
 Can = Literal[
     "edit", "cancel", "approve", "decline", "retry", "answer", "edit_published", "delete_published", "refresh"
 ]
@@ -102,7 +102,8 @@ class BulkPosts(Wish, kw_only=True):
     """Several clips, each for all of the accounts, one after the other."""
 
     clip_ids: Annotated[list[UUID], Meta(min_length=1, max_length=50)]
-    account_ids: Ids
+    account_ids: Ids | UnsetType = UNSET
+    """Otherwise the default accounts of all platforms."""
     spacing_seconds: Annotated[int, Meta(ge=0, le=30 * 86_400)] | UnsetType = UNSET
     """Between one account's posts, those that it has already included; otherwise the platform's default."""
 

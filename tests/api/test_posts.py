@@ -125,6 +125,17 @@ def test_default_accounts_and_templates_are_taken(studio):
     assert (post["content"]["caption"], post["content"]["visibility"]) == ("#startup", "unlisted")
 
 
+def test_what_a_default_account_may_do_is_asked_like_that_of_a_named_one(studio, ask):
+    account, clip = studio.account(), studio.clip()
+    studio.person("PUT", "/api/accounts/defaults/sandbox", json={"account_ids": [account]})
+    query = "SELECT limits->>'asked_at' FROM accounts WHERE id = %s"
+    for path, body in (("/api/posts", {"clip_id": clip}), ("/api/posts/bulk", {"clip_ids": [clip]})):
+        ask("UPDATE accounts SET limits = '{}' WHERE id = %s RETURNING id", account)
+        assert studio.person("POST", path, json={**body, "due_at": later(hours=1)}).status_code == 201
+        [(asked_at,)] = ask(query, account)
+        assert asked_at is not None
+
+
 def test_without_any_account_nothing_is_published_anywhere(studio):
     refused = studio.person("POST", "/api/posts", json={"clip_id": studio.clip()})
     assert refused.status_code == 400
@@ -189,6 +200,30 @@ def test_in_bulk_each_accounts_posts_are_apart_also_from_those_it_has(studio):
     apart = timedelta(seconds=600)
     assert [times[clip, other] for clip in clips] == [start, start + apart]
     assert [times[clip, account] for clip in clips] == [start + apart, start + 2 * apart]
+
+
+def test_in_bulk_the_default_accounts_and_the_gap_of_the_platform_are_taken(studio):
+    accounts = [studio.account(), studio.account()]
+    body = {"account_ids": accounts, "gap_seconds": 1200}
+    assert studio.person("PUT", "/api/accounts/defaults/sandbox", json=body).status_code == 200
+    start = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=3)
+    clips = [studio.clip(), studio.clip(), studio.clip()]
+    made = studio.person("POST", "/api/posts/bulk", json={"clip_ids": clips, "due_at": start.isoformat()})
+    assert made.status_code == 201, made.text
+    times = {(one["clip_id"], one["account_id"]): datetime.fromisoformat(one["due_at"]) for one in made.json()["posts"]}
+    for account in accounts:
+        gaps = [(times[clip, account] - start).total_seconds() for clip in clips]
+        assert gaps == [0, 1200, 2400]
+
+
+def test_as_many_default_accounts_as_a_request_may_name_and_no_more(studio, monkeypatch):
+    accounts = [studio.account(), studio.account()]
+    many = {"account_ids": [str(uuid4()) for _ in range(21)]}
+    assert studio.person("PUT", "/api/accounts/defaults/sandbox", json=many).status_code == 400
+    studio.person("PUT", "/api/accounts/defaults/sandbox", json={"account_ids": accounts})
+    monkeypatch.setattr("cliply_api.posts.planning.MOST_ACCOUNTS", 1)
+    refused = studio.person("POST", "/api/posts", json={"clip_id": studio.clip()})
+    assert (refused.status_code, "2 default accounts" in refused.text) == (400, True)
 
 
 def test_the_calendar_is_read_in_order_and_in_pages(studio):
@@ -367,6 +402,8 @@ def test_the_same_key_plans_once(studio):
 def test_what_becomes_of_a_post_is_told_in_events(studio, ask):
     post = studio.post(due_at=later())
     studio.publish()
+    for _ in range(2):
+        studio.person("PATCH", f"/api/posts/{post['id']}/published", json={"title": "Anew"})
     studio.person("DELETE", f"/api/posts/{post['id']}/published")
     told = [
         kind
@@ -377,4 +414,6 @@ def test_what_becomes_of_a_post_is_told_in_events(studio, ask):
         )
     ]
     assert told[0] == "post.due"
-    assert told[-2:] == ["post.published", "post.removed"]
+    assert told[-3:] == ["post.published", "post.edited", "post.removed"]
+    query = "SELECT payload->'fields' FROM events WHERE kind = 'post.edited' AND workspace_id = %s"
+    assert ask(query, studio.workspace) == [(["title"],)]
