@@ -118,8 +118,9 @@ def _render(step: StepWork, database: Database, identity: UUID) -> StepResult:
         description=row.description,
         hashtags=tuple(row.hashtags),
     )
+    wanted = {"style": step.settings.style, **step.settings.chosen}
     settings = [
-        ClipSettings(aspect=aspect, style=step.settings.style, brand=step.settings.brand, **step.settings.chosen)
+        msgspec.structs.replace(msgspec.convert({"aspect": aspect, **wanted}, ClipSettings), brand=step.settings.brand)
         for aspect in dict.fromkeys(step.settings.aspects)
     ]
     return make_versions(step, records, identity, candidate, settings)
