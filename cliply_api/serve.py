@@ -1,18 +1,31 @@
 """Serves the application: `python -m cliply_api.serve --port 8000`. Several may run beside each other, on one machine or many."""
 
 import argparse
+import gc
 import sys
 from collections.abc import Sequence
 
 import uvicorn
+from litestar import Litestar
 
-__all__ = ["main"]
+__all__ = ["application", "main"]
 
 GRACE_SECONDS = 20
 """What is being answered may finish; streams are cut."""
 KEEP_ALIVE_SECONDS = 30
 WEBSOCKET_BYTES = 64 * 1024
 """Clients only ever send a few words."""
+
+
+def application() -> Litestar:
+    """The application of a process that does nothing else."""
+    from cliply_api.app import create_app
+
+    made = create_app()
+    # What the imports left behind stays for good; looking through it again and again would hold up a request now and then.
+    gc.collect()
+    gc.freeze()
+    return made
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=1, help="processes that share the port")
     chosen = parser.parse_args(arguments)
     uvicorn.run(
-        "cliply_api.app:create_app",
+        "cliply_api.serve:application",
         factory=True,
         host=chosen.host,
         port=chosen.port,

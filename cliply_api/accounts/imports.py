@@ -18,7 +18,7 @@ from cliply_api.auth.principal import Principal
 from cliply_api.web.audit import audit
 from cliply_api.web.facts import RequestFacts
 from cliply_api.web.fields import Request, View
-from cliply_api.web.pages import Page, PageRequest
+from cliply_api.web.pages import Page, PageRequest, count_of
 from cliply_resources.database import AccountReading, AccountRow, ImportedPost
 from cliply_resources.errors import CallerError
 
@@ -149,7 +149,7 @@ def list_imported(
     """The newest first; what Cliply published itself is not among them."""
     account_of(session, account_id)
     query = sa.select(ImportedPost).where(ImportedPost.account_id == account_id)
-    total = session.scalar(sa.select(sa.func.count()).select_from(query.subquery())) or 0
+    total = count_of(session, query)
     after = page.after(datetime, UUID)
     query = query.order_by(ImportedPost.published_at.desc(), ImportedPost.id.desc()).limit(page.limit)
     if after is None:

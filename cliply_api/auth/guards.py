@@ -141,9 +141,9 @@ def take(database: Database, bucket: str, number: int, seconds: float, how_many:
 
     Counts whatever comes of the request. More than `number` take all there can be.
     """
-    with database.identity() as session:
+    with database.identity_at_once() as connection:
         return float(
-            session.execute(
+            connection.execute(
                 text("SELECT app.take(:bucket, :number, make_interval(secs => :seconds), :how_many)"),
                 {"bucket": bucket[:200], "number": number, "seconds": seconds, "how_many": how_many},
             ).scalar_one()

@@ -24,7 +24,7 @@ from cliply_api.clips.schemas import (
 from cliply_api.errors import ApiError, ErrorCode, ErrorDetail
 from cliply_api.web.audit import audit
 from cliply_api.web.facts import RequestFacts
-from cliply_api.web.pages import Page, PageRequest
+from cliply_api.web.pages import Page, PageRequest, count_of
 from cliply_resources.database import Clip, ClipComment, Render, Upload, UploadStep
 from cliply_resources.errors import NotFound
 
@@ -67,7 +67,7 @@ def list_clips(session: Session, page: PageRequest, wanted: ClipFilter) -> Page[
         query = query.where(Clip.state == wanted.state)
     if wanted.min_score is not None:
         query = query.where(Clip.score >= wanted.min_score)
-    total = session.scalar(sa.select(sa.func.count()).select_from(query.subquery())) or 0
+    total = count_of(session, query)
     rows = session.scalars(_part(query, page, by_rank=wanted.upload_id is not None)).all()
     versions = _versions(session, [row.id for row in rows])
 

@@ -10,7 +10,7 @@ from cliply_api.auth.principal import Principal
 from cliply_api.dead_letters.schemas import Chosen, Decided, LetterView
 from cliply_api.web.audit import audit
 from cliply_api.web.facts import RequestFacts
-from cliply_api.web.pages import Page, PageRequest
+from cliply_api.web.pages import Page, PageRequest, count_of
 from cliply_resources.dead_letters import discard_letters, letters_of, retry_uploads
 from cliply_resources.steps import LABELS
 
@@ -20,7 +20,7 @@ __all__ = ["discard", "list_letters", "retry"]
 def list_letters(session: Session, principal: Principal, page: PageRequest, step: str | None) -> Page[LetterView]:
     """The newest first."""
     query = letters_of(principal.workspace, step=step)
-    total = session.scalar(sa.select(sa.func.count()).select_from(query.order_by(None).subquery())) or 0
+    total = count_of(session, query)
     rows = session.execute(query.limit(page.limit).offset((page.page - 1) * page.limit))
     return page.page_of([_view(row) for row in rows], total)
 

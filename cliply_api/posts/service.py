@@ -29,7 +29,7 @@ from cliply_api.posts.schemas import (
 from cliply_api.posts.views import attempt_view, candidates_of, facts_of_post, post_views, zone_of
 from cliply_api.web.audit import audit
 from cliply_api.web.facts import RequestFacts
-from cliply_api.web.pages import Page, PageRequest
+from cliply_api.web.pages import Page, PageRequest, count_of
 from cliply_resources.database import PostAttempt, PostRow
 from cliply_resources.errors import Conflict, NotFound
 from cliply_resources.platforms.documents import PostContent, VideoFacts
@@ -98,7 +98,7 @@ def list_posts(session: Session, desk: Desk, page: PageRequest, wanted: PostFilt
         query = query.where(PostRow.due_at >= wanted.since)
     if wanted.until is not None:
         query = query.where(PostRow.due_at < wanted.until)
-    total = session.scalar(sa.select(sa.func.count()).select_from(query.subquery())) or 0
+    total = count_of(session, query)
     after = page.after(datetime, UUID)
     query = query.order_by(PostRow.due_at, PostRow.id).limit(page.limit)
     if after is None:

@@ -30,7 +30,7 @@ from cliply_api.uploads.schemas import (
 from cliply_api.uploads.views import rows_of, step_views, upload_view
 from cliply_api.web.audit import audit
 from cliply_api.web.facts import RequestFacts
-from cliply_api.web.pages import Page, PageRequest
+from cliply_api.web.pages import Page, PageRequest, count_of
 from cliply_resources.database import Database
 from cliply_resources.database.models import Upload
 from cliply_resources.documents import Span, UploadSettings
@@ -225,7 +225,7 @@ def detail(session: Session, principal: Principal, upload_id: UUID) -> UploadDet
 def list_uploads(session: Session, principal: Principal, page: PageRequest, wanted: UploadFilter) -> Page[UploadView]:
     """The newest first. Four statements, however many uploads there are."""
     query = wanted.of(sa.select(Upload).where(Upload.workspace_id == principal.workspace))
-    total = session.scalar(sa.select(sa.func.count()).select_from(query.subquery())) or 0
+    total = count_of(session, query)
     query = query.order_by(Upload.created_at.desc(), Upload.id.desc()).limit(page.limit)
     after = page.after(datetime, UUID)
     if after is not None:
@@ -233,7 +233,7 @@ def list_uploads(session: Session, principal: Principal, page: PageRequest, want
     else:
         query = query.offset((page.page - 1) * page.limit)
     found = session.scalars(query).all()
-    rows = rows_of(session, principal.workspace, [row.id for row in found])
+    rows = rows_of(session, principal.workspace, [row.id for row in found], documents=False)
     return page.page_of_rows(
         found, lambda row: upload_view(row, rows[row.id]), total, lambda row: (row.created_at, row.id)
     )

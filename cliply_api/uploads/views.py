@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 import sqlalchemy as sa
 from msgspec import UNSET
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from cliply_api.brand_kits.names import reference_view
 from cliply_api.uploads.admission import places_of
@@ -33,6 +33,7 @@ from cliply_resources.uploads import StepFact, derive_state
 __all__ = ["UploadRows", "rows_of", "step_views", "upload_view", "usage_view"]
 
 FINISHED = {"completed", "skipped"}
+DOCUMENTS = (UploadStep.summary, UploadStep.usage, UploadStep.output)
 ASIDE = ("rerender",)
 """Work beside the steps that every upload has."""
 
@@ -48,10 +49,17 @@ class UploadRows:
     """In line, where it waits for its turn."""
 
 
-def rows_of(session: Session, workspace_id: UUID, ids: Collection[UUID]) -> Mapping[UUID, UploadRows]:
-    """The steps and the number of finished clips of each upload, and its place in line; six statements at most, however many they are."""
+def rows_of(
+    session: Session, workspace_id: UUID, ids: Collection[UUID], *, documents: bool = True
+) -> Mapping[UUID, UploadRows]:
+    """The steps and the number of finished clips of each upload, and its place in line; six statements at most, however many they are.
+
+    Without `documents`, what steps say of their results and usage is left in the database.
+    """
     steps: dict[UUID, list[UploadStep]] = defaultdict(list)
     found = sa.select(UploadStep).where(UploadStep.workspace_id == workspace_id, UploadStep.upload_id.in_(ids))
+    if not documents:
+        found = found.options(*(defer(column, raiseload=True) for column in DOCUMENTS))
     for row in session.scalars(found):
         steps[row.upload_id].append(row)
     counted = (
@@ -83,7 +91,8 @@ def upload_view(upload: Upload, rows: UploadRows) -> UploadView:
         due_posts=rows.posts.underway,
         published_posts=rows.posts.published,
     )
-    joined = [join_parts(step, [row for row in rows.steps if row.step == step]) for step in LABELS]
+    parts = _by_step(rows.steps)
+    joined = [join_parts(step, parts[step]) for step in LABELS]
     running = next((view for view in joined if view.state == "running"), None)
     stopped = [view for view in joined if view.state in {"failed", "cancelled", "pending"} and view.reason]
     return UploadView(
@@ -138,7 +147,15 @@ def _doing(upload: Upload, label: str, doing: str, place: Place | None) -> str:
 
 def step_views(steps: Sequence[UploadStep]) -> list[StepView]:
     """Every step in the order of the pipeline, also those that have not begun."""
-    return [_step_view(step, [row for row in steps if row.step == step]) for step in LABELS]
+    parts = _by_step(steps)
+    return [_step_view(step, parts[step]) for step in LABELS]
+
+
+def _by_step(steps: Sequence[UploadStep]) -> Mapping[str, Sequence[UploadStep]]:
+    found: dict[str, list[UploadStep]] = defaultdict(list)
+    for row in steps:
+        found[row.step].append(row)
+    return found
 
 
 def _step_view(step: str, rows: Sequence[UploadStep]) -> StepView:
@@ -178,7 +195,8 @@ def _step_view(step: str, rows: Sequence[UploadStep]) -> StepView:
 
 def usage_view(steps: Sequence[UploadStep]) -> UsageView:
     """What each step that was begun took."""
-    lines = [_usage_of(step, [row for row in steps if row.step == step]) for step in (*LABELS, *ASIDE)]
+    parts = _by_step(steps)
+    lines = [_usage_of(step, parts[step]) for step in (*LABELS, *ASIDE)]
     begun = [line for line in lines if line is not None]
     return UsageView(
         steps=begun,

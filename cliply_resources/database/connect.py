@@ -16,17 +16,18 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 from uuid import UUID
 
+import msgspec
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, SessionTransaction
 
 from cliply_resources.database.embedded import SUPERUSER, EmbeddedPostgres
 from cliply_resources.database.migrate import libpq_url, migrate, migrations, pending
-from cliply_resources.database.patience import LOST, Absence, connect_in_haste, what_passes
+from cliply_resources.database.patience import LOST, Absence, connect_in_haste, hung_up, what_passes
 from cliply_resources.errors import ToolMissing, TryLater
 from cliply_resources.settings import Settings
 
@@ -42,8 +43,9 @@ CONNECT_SECONDS = 10.0
 RETRY_SECONDS = 0.05
 HASTY = frozenset({API, IDENTITY})
 """Roles whose transactions somebody waits for at a browser; they fail fast, see `patience.py`."""
-POOL_SIZE = 4
-POOL_OVERFLOW = 12
+POOL_SIZE = {PIPELINE: 4, API: 16, IDENTITY: 16}
+"""Connections kept open once they were needed; many requests are answered at once, and a new connection costs ten statements."""
+POOL_OVERFLOW = {PIPELINE: 12, API: 4, IDENTITY: 4}
 POOL_WAIT_SECONDS = {PIPELINE: 10.0, API: 5.0, IDENTITY: 5.0}
 
 SESSION_OPTIONS = {
@@ -137,6 +139,12 @@ def _bind_workspace(session: Session, _transaction: SessionTransaction, connecti
         connection.execute(BIND_WORKSPACE, {"workspace": str(workspace)})
 
 
+def _refuse_what_was_hung_up(connection: psycopg.Connection, _record: object, _fairy: object) -> None:
+    """Of a pool's connections: one that the server ended while it lay there is replaced by a new one."""
+    if hung_up(connection):
+        raise DisconnectionError
+
+
 class Database:
     """The way to all rows. Safe to share between threads; a forked child gets connections of its own."""
 
@@ -195,6 +203,14 @@ class Database:
         Only the web application's own identity code asks for it; its role reaches nothing that was made in a workspace.
         """
         return self._session(IDENTITY, None)
+
+    @contextlib.contextmanager
+    def identity_at_once(self) -> Iterator[Connection]:
+        """The same for single statements, each a transaction of its own: one way to the server and back instead of three."""
+        self._absence.check()
+        engine = self._engine(IDENTITY).execution_options(isolation_level="AUTOCOMMIT")
+        with _as_try_later(), engine.connect() as connection:
+            yield connection
 
     def local_workspace(self) -> UUID:
         """The one workspace of an installation for a single user, made if need be."""
@@ -280,14 +296,19 @@ class Database:
                     engine.dispose(close=False)
                 self._process = os.getpid()
             if role not in self._engines:
-                self._engines[role] = create_engine(
+                engine = create_engine(
                     "postgresql+psycopg://",
+                    json_deserializer=msgspec.json.decode,
                     creator=lambda: self._connected_in_haste(role) if role in HASTY else self._connected_as(role),
-                    pool_size=POOL_SIZE,
-                    max_overflow=POOL_OVERFLOW,
+                    pool_size=POOL_SIZE[role],
+                    max_overflow=POOL_OVERFLOW[role],
                     pool_timeout=POOL_WAIT_SECONDS[role],
-                    pool_pre_ping=True,
+                    # Asking first finds every way in which a connection can be dead, and costs a way to the server and back.
+                    pool_pre_ping=role not in HASTY,
                 )
+                if role in HASTY:
+                    event.listen(engine, "checkout", _refuse_what_was_hung_up)
+                self._engines[role] = engine
             return self._engines[role]
 
     def _connected_in_haste(self, role: str) -> psycopg.Connection:

@@ -5,6 +5,7 @@ the server's helps then, so the time is kept on this side.
 """
 
 import os
+import select
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -24,6 +25,7 @@ __all__ = [
     "Absence",
     "HastyConnection",
     "connect_in_haste",
+    "hung_up",
     "what_passes",
 ]
 
@@ -49,6 +51,18 @@ def what_passes(failure: DBAPIError, message: str = LOST) -> TryLater | None:
     if state in {"40001", "40P01", "55P03"}:
         message = "Somebody else is changing the same rows."
     return TryLater(f"{message} Try again.", retry_after=1.0)
+
+
+def hung_up(connection: psycopg.Connection[Any]) -> bool:
+    """Whether the server has ended an idle connection; a look at the socket, without asking the server.
+
+    A server that merely hangs is not told from one that is well.
+    """
+    if connection.closed:
+        return True
+    unasked = select.poll()
+    unasked.register(connection.fileno(), select.POLLIN)
+    return bool(unasked.poll(0))
 
 
 class Absence:

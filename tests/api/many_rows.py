@@ -9,9 +9,10 @@ __all__ = ["fill", "surround"]
 
 _STATEMENTS = (
     """
-    INSERT INTO uploads (workspace_id, title, source_kind, source_uri, source_sha256, source_size, settings_digest, created_at)
+    INSERT INTO uploads (workspace_id, title, source_kind, source_uri, source_sha256, source_size, settings_digest, created_at,
+                         started_attempt, completed_at)
     SELECT place, 'Evening stream ' || n, 'url', 'https://example.com/' || n, repeat('a', 64), 734003200, 'd' || n,
-           now() - n * interval '1 hour'
+           now() - n * interval '1 hour', 1, now() - n * interval '1 hour' + interval '2 minutes'
     FROM unnest(%(places)s::uuid[]) AS place, generate_series(1, %(uploads)s) AS n
     """,
     """

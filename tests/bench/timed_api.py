@@ -13,7 +13,7 @@ import uvicorn
 from litestar import Litestar
 from sqlalchemy import Engine, event
 
-from cliply_api.app import create_app as create_plain_app
+from cliply_api.serve import KEEP_ALIVE_SECONDS, application
 
 _TIMES: list[float] = []
 _FIRST = 20_000
@@ -31,7 +31,7 @@ def create_app() -> Litestar:
     def end(_connection: Any, _cursor: Any, _statement: str, _parameters: Any, context: Any, _many: bool) -> None:
         _TIMES.append((time.perf_counter() - context.begun) * 1000)
 
-    app = create_plain_app()
+    app = application()
     app.on_shutdown.append(_write)
     return app
 
@@ -51,5 +51,6 @@ if __name__ == "__main__":
         proxy_headers=False,
         access_log=False,
         log_config=None,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         app_dir=str(Path(__file__).parent),
     )

@@ -270,3 +270,13 @@ def test_a_listener_that_was_cut_off_listens_and_looks_again(shared_database, sh
 
 def test_every_error_of_ours_is_a_cliply_error():
     assert issubclass(connect._NotPrepared, CliplyError)
+
+
+def test_a_request_is_not_answered_by_a_connection_that_the_server_has_ended(database, settings):
+    with database.identity_at_once() as connection:
+        first = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+    with psycopg.connect(settings.database_url.get_secret_value(), autocommit=True) as administrator:
+        administrator.execute("SELECT pg_terminate_backend(%s, 5000)", [first])
+    with database.identity_at_once() as connection:
+        second = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+    assert second != first
