@@ -15,7 +15,7 @@ from cliply_api.auth.principal import Principal
 from cliply_api.brand_kits.frozen import chosen_kit, frozen
 from cliply_api.brand_kits.names import reference_view
 from cliply_api.clips.schemas import NewRender, NewRenders, RenderSettings, RerendersView, RerenderView
-from cliply_api.clips.service import clip_of, clips_of, look_name
+from cliply_api.clips.service import clip_of, clips_of, look_name, music_of
 from cliply_api.clips.spans import snap_to_words
 from cliply_api.web.audit import audit
 from cliply_api.web.facts import RequestFacts
@@ -206,6 +206,8 @@ def _view(row: RenderWish) -> RerenderView:
         layout=row.options.get("layout", "auto"),
         mask_profanity=row.options.get("mask_profanity", False),
         tighten=row.options.get("tighten", "off"),
+        denoise=row.options.get("denoise", "auto"),
+        music=music_of(row.options),
         created_at=row.created_at,
         ended_at=row.ended_at,
     )

@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from cliply_api.brand_kits.names import BrandReferenceView, KitName
 from cliply_api.web.fields import Line, LongText, Name, Request, View
-from cliply_resources.documents.clips import Aspect, CaptionStyle, Layout, Tighten
+from cliply_resources.documents.clips import Aspect, CaptionStyle, Denoise, Layout, Tighten
 from cliply_resources.documents.looks import CaptionLook
 
 __all__ = [
@@ -104,6 +104,10 @@ class RenderSettings(Request, kw_only=True):
     """Whether swear words are shown by their first letter. Absent: as in the newest version."""
     tighten: Tighten | UnsetType = UNSET
     """How much of long pauses and filler words is taken out. Absent: as in the newest version."""
+    denoise: Denoise | UnsetType = UNSET
+    """`off`: a steady noise behind speech stays also where reducing it helps. Absent: as in the newest version."""
+    music: Literal["none"] | UnsetType = UNSET
+    """`none` takes the music away. Absent: as in the newest version."""
 
     look: CaptionLook | UnsetType = UNSET
     """A caption style of your own, in place of `style`. Absent: as in the newest version, unless `style` is named."""
@@ -144,6 +148,9 @@ class RerenderView(View, kw_only=True):
     layout: Layout
     mask_profanity: bool
     tighten: Tighten
+    denoise: Denoise
+    music: str | None
+    """What the owner calls the music under it."""
     created_at: datetime
     ended_at: datetime | None
 
@@ -173,6 +180,12 @@ class VersionView(View, kw_only=True):
     """Seconds of pauses and filler words that were taken out."""
     removed_words: int
     """How many filler words these were."""
+    denoise: Denoise
+    """As it was asked for."""
+    noise_reduced_db: float
+    """By how much further the speech stands above a steady noise than in the source; 0 where the sound was left as it is."""
+    music: str | None
+    """What the owner calls the music under it."""
     state: Literal["pending", "running", "ready", "failed"]
     files: list[FileKind]
     """What can be downloaded."""

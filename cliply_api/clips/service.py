@@ -306,6 +306,12 @@ def look_name(options: Mapping[str, Any]) -> str | None:
     return str(look["name"]) if look else None
 
 
+def music_of(options: Mapping[str, Any]) -> str | None:
+    """What the owner calls the music under a clip."""
+    music = options.get("music")
+    return music["name"] if isinstance(music, dict) else None
+
+
 def version_view(row: Render) -> VersionView:
     """A version as callers see it; object keys stay inside."""
     return VersionView(
@@ -319,6 +325,9 @@ def version_view(row: Render) -> VersionView:
         tighten=row.options.get("tighten", "off"),
         removed_s=row.sound.get("removed_s", 0.0),
         removed_words=row.sound.get("removed_words", 0),
+        denoise=row.options.get("denoise", "auto"),
+        music=music_of(row.options),
+        noise_reduced_db=row.sound.get("noise_reduced_db", 0.0),
         state=row.state,  # type: ignore[arg-type]  # the table allows these words only
         files=sorted(row.objects) if row.state == "ready" else [],  # type: ignore[arg-type]  # the kinds of file that renders write
         duration_s=row.duration,

@@ -63,6 +63,7 @@ UPLOAD = {
         "look": None,
         "mask_profanity": False,
         "tighten": "off",
+        "denoise": "auto",
     },
     "created_at": "2026-11-20T10:00:00Z",
 }

@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, UnsetType, field
 from cliply_api.brand_kits.names import BrandReferenceView, KitName
 from cliply_api.web.fields import Line, Name, Request, Url, View
 from cliply_resources.documents import Segment
-from cliply_resources.documents.clips import Profile, Tighten
+from cliply_resources.documents.clips import Denoise, Profile, Tighten
 from cliply_resources.documents.looks import CaptionLook
 
 __all__ = [
@@ -100,6 +100,8 @@ class Options(Request, kw_only=True):
     tighten: Tighten | UnsetType = UNSET
     """How much of long pauses and of filler words (um, uh, äh, euh …) is taken out of the clips: `off`, `gentle` or `tight`. Absent:
     `off`."""
+    denoise: Denoise | UnsetType = UNSET
+    """`off`: a steady noise behind speech is left alone. Absent or `auto`: it is reduced where measuring says that this helps."""
 
     look: CaptionLook | UnsetType = UNSET
     """A caption style of your own, in place of `style`; every field is explained in the guide to captions."""
@@ -146,6 +148,7 @@ class OptionsView(View, kw_only=True):
     layout: Layout
     mask_profanity: bool
     tighten: Tighten
+    denoise: Denoise
 
 
 class QueueView(View, kw_only=True):

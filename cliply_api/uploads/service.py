@@ -123,7 +123,7 @@ def _settings_of(session: Session, options: Options) -> UploadSettings:
 
 
 def _chosen(options: Options) -> dict[str, Any]:
-    return {name: value for name in OPTION_NAMES if (value := getattr(options, name)) is not UNSET}
+    return {name: value for name in OPTION_NAMES if (value := getattr(options, name, UNSET)) is not UNSET}
 
 
 def _ranges(options: Options) -> tuple[Span, ...] | UnsetType:

@@ -127,6 +127,7 @@ def upload_view(upload: Upload, rows: UploadRows) -> UploadView:
             layout=settings.layout or "auto",
             mask_profanity=settings.mask_profanity or False,
             tighten=settings.tighten or "off",
+            denoise=settings.denoise or "auto",
         ),
         created_at=upload.created_at,
         completed_at=upload.completed_at,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -24,6 +25,7 @@ from cliply_assets.cli.session import open_database
 from cliply_assets.cli.source import FileSource, inspect_source
 from cliply_assets.instance.fork_server import start_fork_server
 from cliply_assets.instance.home import prepare_dagster_home
+from cliply_assets.renders.brought_music import read_music
 from cliply_assets.renders.own_styles import style_warnings
 from cliply_assets.transcript.subtitles import read_transcript
 from cliply_resources.database import Database
@@ -57,6 +59,7 @@ class Request:
     viewers: tuple[Path, ...] = ()
     """Files that tell what viewers wrote and replayed."""
     brand: Path | None = None
+    music: Path | None = None
     style_given: bool = False
     """Whether the caption style was named, and is not the brand's to choose."""
     out: Path | None = None
@@ -86,6 +89,7 @@ def _make_clips(request: Request, settings: Settings, console: Console) -> Exit:
     source = inspect_source(request.source, settings, console)
     brought = _read_brought(request.transcript) if request.transcript is not None else None
     viewers = read_viewers(request.viewers)
+    music = read_music(request.music) if request.music is not None else None
     folder = (
         request.out or _default_folder(source.path.stem if isinstance(source, FileSource) else "clips")
     ).absolute()
@@ -98,11 +102,12 @@ def _make_clips(request: Request, settings: Settings, console: Console) -> Exit:
             database = stack.enter_context(open_database(settings))
             storage = open_storage(settings)
         workspace_id = database.local_workspace()
-        wanted = request.settings
+        stored: dict[str, Any] = {}
         if brought is not None:
-            wanted = msgspec.structs.replace(wanted, transcript=_store_brought(brought, storage, workspace_id))
-        if viewers is not None:
-            wanted = msgspec.structs.replace(wanted, audience=_store_viewers(viewers, storage, workspace_id))
+            stored["transcript"] = _store_brought(brought, storage, workspace_id)
+        stored |= {"audience": _store_viewers(viewers, storage, workspace_id)} if viewers is not None else {}
+        stored |= {"music": music.store(storage, workspace_id)} if music is not None else {}
+        wanted = msgspec.structs.replace(request.settings, **stored)
         if brand is not None:
             wanted = msgspec.structs.replace(wanted, brand=brand.store(storage, workspace_id))
             if brand.style is not None and not request.style_given:

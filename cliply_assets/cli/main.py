@@ -11,7 +11,7 @@ from cliply_assets.cli import dead_letters, operations
 from cliply_assets.cli import models as model_commands
 from cliply_assets.cli.exits import Exit, exit_code
 from cliply_resources.documents import UploadSettings
-from cliply_resources.documents.clips import ASPECTS, CAPTION_STYLES, LAYOUTS, PROFILES, TIGHTEN_LEVELS
+from cliply_resources.documents.clips import ASPECTS, CAPTION_STYLES, DENOISE_LEVELS, LAYOUTS, PROFILES, TIGHTEN_LEVELS
 from cliply_resources.errors import CallerError, CliplyError, StepFailed
 from cliply_resources.settings import get_settings
 
@@ -122,13 +122,15 @@ def _style(style: str | None) -> dict[str, Any]:
     return {"style": look.family, "look": look}
 
 
-def _options(layout: str | None, tighten: str | None, *, mask_profanity: bool) -> dict[str, Any]:
+def _options(layout: str | None, tighten: str | None, denoise: str | None, *, mask_profanity: bool) -> dict[str, Any]:
     """Only what was said, as above."""
     said: dict[str, Any] = {}
     if layout is not None:
         said["layout"] = _one_of(layout, LAYOUTS, "--layout")
     if tighten is not None:
         said["tighten"] = _one_of(tighten, TIGHTEN_LEVELS, "--tighten")
+    if denoise is not None:
+        said["denoise"] = _one_of(denoise, DENOISE_LEVELS, "--denoise")
     if mask_profanity:
         said["mask_profanity"] = True
     return said
@@ -165,6 +167,14 @@ def clip(  # noqa: PLR0913, PLR0917 - a command line has as many options as its 
         str | None,
         typer.Option(help="Take out long pauses and filler words: off, gentle or tight. [default: off]"),
     ] = None,
+    denoise: Annotated[
+        str | None,
+        typer.Option(help="auto reduces a steady noise where measuring says that it helps, off never. [default: auto]"),
+    ] = None,
+    music: Annotated[
+        Path | None,
+        typer.Option(help="Music to lie under the clips, softer where somebody speaks: MP3, M4A, WAV, FLAC or Ogg."),
+    ] = None,
     topic: Topic = None,
     exclude: Exclude = None,
     profile: Kind = None,
@@ -187,7 +197,7 @@ def clip(  # noqa: PLR0913, PLR0917 - a command line has as many options as its 
         **_style(style),
         language=language,
         **_wishes(topic, exclude, profile),
-        **_options(layout, tighten, mask_profanity=mask_profanity),
+        **_options(layout, tighten, denoise, mask_profanity=mask_profanity),
     )
     request = Request(
         source=source,
@@ -195,6 +205,7 @@ def clip(  # noqa: PLR0913, PLR0917 - a command line has as many options as its 
         transcript=transcript,
         viewers=tuple(audience or ()),
         brand=brand,
+        music=music,
         style_given=style is not None,
         out=out,
         as_json=as_json,

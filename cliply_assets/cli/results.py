@@ -74,6 +74,8 @@ class ClipResult(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds of pauses and filler words that were taken out of it."""
     removed_words: int = 0
     """How many filler words these were."""
+    noise_reduced_db: float = 0.0
+    """By how much further the speech stands above a steady noise than in the source; 0 where the sound was left as it is."""
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -198,6 +200,7 @@ def _clip(clip: Clip, renders: Sequence[Render], steps: Sequence[UploadStep], or
         seconds=round(first.duration, 3) if first is not None and first.duration is not None else None,
         removed_s=first.sound.get("removed_s", 0.0) if first is not None else 0.0,
         removed_words=first.sound.get("removed_words", 0) if first is not None else 0,
+        noise_reduced_db=first.sound.get("noise_reduced_db", 0.0) if first is not None else 0.0,
     )
 
 

@@ -14,9 +14,9 @@ from math import ceil
 
 import msgspec
 
-from cliply_assets.renders.brand_graph import mark_inputs, outro_picture, outro_sound, with_marks
+from cliply_assets.renders.brand_graph import mark_inputs, outro_picture, with_marks
 from cliply_assets.renders.branding import NO_FILES, BrandFiles, compose_captions
-from cliply_assets.renders.sound_graph import AUDIO_RATE, join_pieces
+from cliply_assets.renders.sound_graph import AUDIO_RATE, SoundCorrection, whole_sound
 from cliply_assets.renders.time_map import time_map
 from cliply_resources.documents import CameraMove, RenderSpec
 from cliply_resources.documents.clips import KeptPiece
@@ -50,21 +50,6 @@ _LONGEST_HOLD = 1.0
 
 _EXACT = "flags=bicubic+accurate_rnd+bitexact"
 _BITEXACT = ("-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexact")
-
-# The limiter looks at samples; oversampled four times it catches the peaks between them. What AAC then adds back
-# stays within this headroom below -1.5 dBTP for speech and music; where it does not, the correction pass lowers it.
-LIMIT_DBFS = -2.0
-_EDGE_FADE = 0.008  # s; a cut in the middle of a wave clicks, and a fade this short is not heard
-
-
-@dataclass(frozen=True)
-class SoundCorrection:
-    """What a first rendering measured too much or too little."""
-
-    gain_db: float = 0.0
-    limit_db: float = 0.0
-    outro_gain_db: float = 0.0
-    outro_limit_db: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -123,7 +108,7 @@ def render_command(spec: RenderSpec, brand_files: BrandFiles = NO_FILES) -> Rend
     if spec.brand and spec.brand.outro:
         after = outro_picture(spec, spec.brand.outro, 1 + len(marks))
         picture = f"{picture}[clip];{after}[outro];[clip][outro]concat=n=2,settb={1 / rate},setpts=N"
-    graph = f"{picture}[v];{_whole_sound(spec, seek, SoundCorrection(), 1 + len(marks))}[a]"
+    graph = f"{picture}[v];{whole_sound(spec, seek.skipped_seconds, SoundCorrection(), 1 + len(marks))}[a]"
     return RenderCommand(
         input_options=_reading(spec, seek),
         output_options=(
@@ -143,7 +128,7 @@ def sound_command(spec: RenderSpec, correction: SoundCorrection) -> RenderComman
     return RenderCommand(
         input_options=("-vn", *_reading(spec, seek)),
         output_options=(
-            *("-filter_complex", f"{_whole_sound(spec, seek, correction, 2)}[a]", "-map", "1:v:0", "-map", "[a]"),
+            *("-filter_complex", f"{whole_sound(spec, seek.skipped_seconds, correction, 2)}[a]", "-map", "1:v:0", "-map", "[a]"),
             *("-c:v", "copy"),
             *_audio_encoder(spec),
             *_container(),
@@ -323,50 +308,6 @@ def _fit(spec: RenderSpec, move: CameraMove, number: int) -> str:
     return (
         f"{window}split[f{number}][g{number}];[g{number}]{background}[b{number}];[f{number}]{foreground}[t{number}];"
         f"[b{number}][t{number}]overlay={x}:{y}:format=yuv420"
-    )
-
-
-def _whole_sound(spec: RenderSpec, seek: _Seek, correction: SoundCorrection, outro_input: int) -> str:
-    """The clip's sound and, where there is one, the outro's, together exactly as long as the picture."""
-    sound = _sound(spec, seek, correction)
-    outro = spec.brand.outro if spec.brand else None
-    if outro is None:
-        return sound
-    until = [round(Fraction(frames) / _rate(spec) * AUDIO_RATE) for frames in (spec.frames, spec.total_frames)]
-    after = outro_sound(
-        outro,
-        outro_input,
-        samples=until[1] - until[0],
-        gain_db=correction.outro_gain_db,
-        limit=10 ** ((LIMIT_DBFS + correction.outro_limit_db) / 20),
-        rate=AUDIO_RATE,
-    )
-    # Silence that we generate has another sample format than what was filtered.
-    return (
-        f"{sound},aformat=sample_fmts=fltp:channel_layouts=stereo[said];{after}[after];[said][after]concat=n=2:v=0:a=1"
-    )
-
-
-def _sound(spec: RenderSpec, seek: _Seek, correction: SoundCorrection) -> str:
-    shown = time_map(spec)
-    samples = round(Fraction(spec.frames) / _rate(spec) * AUDIO_RATE)
-    heard = round(Fraction(shown.source_frames) / _rate(spec) * AUDIO_RATE)
-    if spec.audio_stream is None:
-        # Some platforms refuse a video without a sound track, so silence is written.
-        return f"anullsrc=r={AUDIO_RATE}:cl=stereo,atrim=end_sample={samples}"
-    first = round(seek.skipped_seconds * AUDIO_RATE)
-    seconds = samples / AUDIO_RATE
-    gain = (spec.loudness.gain_db if spec.loudness else 0.0) + correction.gain_db
-    limit = 10 ** ((LIMIT_DBFS + correction.limit_db) / 20)
-    fade = min(_EDGE_FADE, seconds / 4)
-    return (
-        # `async=1` fills holes in the sound with silence, `first_pts=0` one before its beginning.
-        f"[0:{spec.audio_stream}]aresample={AUDIO_RATE}:async=1:first_pts=0,"
-        f"aformat=sample_fmts=fltp:channel_layouts=stereo,apad=whole_len={first + heard},"
-        f"atrim=start_sample={first}:end_sample={first + heard},asetpts=N,{join_pieces(shown)}"
-        f"volume={gain:.2f}dB,aresample={4 * AUDIO_RATE},alimiter=limit={limit:.6f}:level=disabled:latency=1,"
-        f"aresample={AUDIO_RATE},atrim=end_sample={samples},"
-        f"afade=t=in:d={fade:.4f},afade=t=out:st={seconds - fade:.4f}:d={fade:.4f},aformat=sample_fmts=fltp"
     )
 
 

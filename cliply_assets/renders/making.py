@@ -5,9 +5,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 import polars as pl
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
-from cliply_assets.audio.quiet import find_silences
 from cliply_assets.renders.branding import BrandFiles
 from cliply_assets.renders.edit_lists import write_edl, write_fcpxml, write_premiere_xml
 from cliply_assets.renders.layouts import plan_layouts
@@ -15,22 +14,20 @@ from cliply_assets.renders.picture_samples import sample_picture
 from cliply_assets.renders.provenance import Removed, describe, encode_provenance, removed_from
 from cliply_assets.renders.quality import ClipQuality, inspect_clip, problems
 from cliply_assets.renders.render import RenderedClip, render_clip
-from cliply_assets.renders.spec import ClipGrid, clip_grid, make_render_spec, plan_loudness
+from cliply_assets.renders.sound_plan import NO_SOUND, Listening, SoundPlan, plan_sound
+from cliply_assets.renders.spec import clip_grid, make_render_spec
 from cliply_assets.renders.thumbnail import write_thumbnail
-from cliply_assets.renders.tighten import LEVELS, kept_pieces, lively_spans
 from cliply_assets.renders.time_map import time_map
 from cliply_assets.transcript.subtitles import to_srt
 from cliply_resources.documents import Candidate, ClipSettings, RenderSpec, Scenes, SourceVideo, Span, Transcript
-from cliply_resources.documents.brands import BrandReference
-from cliply_resources.documents.clips import ASPECTS, KeptPiece, Tighten
+from cliply_resources.documents.clips import ASPECTS
+from cliply_resources.documents.sound import MusicFile, NoiseDecision
 from cliply_resources.media_tools.ffmpeg import ffmpeg_version
 from cliply_resources.media_tools.graphics_card import video_coding
-from cliply_resources.media_tools.loudness import measure_loudness
-from cliply_resources.media_tools.sound import SOUND_RATE, read_sound
 from cliply_resources.progress import Progress, part_of
 from cliply_resources.settings import get_settings
 
-__all__ = ["FILE_NAMES", "MadeClip", "Material", "make_files", "plan_render"]
+__all__ = ["FILE_NAMES", "MadeClip", "Material", "listen", "make_files", "plan_render"]
 
 FILE_NAMES = {
     "video": "clip.mp4",
@@ -60,7 +57,7 @@ class Material:
     heard: pl.DataFrame | None = None
     """Laughter, applause and beats, ten times a second, as `audio_features` has them; without it no sound is known to be any of these."""
     brand_files: BrandFiles = field(default_factory=dict)
-    """The files of the brand kit that the settings name."""
+    """The files of the brand kit and the music that the settings name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,19 +69,47 @@ class MadeClip:
     problems: tuple[str, ...]
     files: dict[str, Path]
     removed: Removed | None = None
+    noise: NoiseDecision | None = None
 
     @property
     def sound_facts(self) -> dict[str, float]:
         """What was done to its sound, as the row of the version has it."""
-        if self.removed is None:
-            return {}
-        return {"removed_s": self.removed.seconds, "removed_words": len(self.removed.words)}
+        facts: dict[str, float] = {}
+        if self.removed is not None:
+            facts |= {"removed_s": self.removed.seconds, "removed_words": len(self.removed.words)}
+        if self.noise is not None and self.noise.applied:
+            facts["noise_reduced_db"] = round((self.noise.snr_after_db or 0.0) - (self.noise.snr_db or 0.0), 1)
+        return facts
+
+
+def listen(material: Material, candidate: Candidate, settings: ClipSettings, *, deadline_seconds: float) -> SoundPlan:
+    """What is to be done to the sound of one version."""
+    media = material.source.media
+    if not media.audio:
+        return NO_SOUND
+    listening = Listening(
+        path=material.path,
+        grid=clip_grid(candidate.start, candidate.end, media=media),
+        transcript=material.transcript,
+        heard=material.heard,
+        deadline_seconds=deadline_seconds,
+    )
+    return plan_sound(listening, settings)
 
 
 def plan_render(
-    material: Material, candidate: Candidate, settings: ClipSettings, *, deadline_seconds: float
+    material: Material,
+    candidate: Candidate,
+    settings: ClipSettings,
+    *,
+    deadline_seconds: float,
+    sound: SoundPlan | None = None,
 ) -> RenderSpec:
-    """The spec of one version: where the camera looks, what is captioned, and how loud it must be made."""
+    """The spec of one version: where the camera looks, what is captioned, what stays, and how loud it must be made.
+
+    `sound` is what `listen` says, where that was asked already.
+    """
+    sound = sound or listen(material, candidate, settings, deadline_seconds=deadline_seconds)
     media = material.source.media
     grid = clip_grid(candidate.start, candidate.end, media=media)
     size = (media.video.width, media.video.height)
@@ -100,18 +125,13 @@ def plan_render(
         samples=sample_picture(material.path, grid.span, source_size=size, deadline_seconds=deadline_seconds),
         speech=[Span(segment.start, segment.end) for segment in material.transcript.segments],
     )
-    level = None
-    if media.audio:
-        level = measure_loudness(
-            material.path, start=grid.span.start, duration=grid.duration, deadline_seconds=deadline_seconds
-        )
     return make_render_spec(
         material.source,
         candidate,
         settings=settings,
         camera=camera,
         words=material.transcript.words,
-        loudness=plan_loudness(*level) if level is not None else None,
+        loudness=sound.loudness,
         ffmpeg_version=ffmpeg_version(),
         models={
             "transcript": f"{material.transcript.engine} {material.transcript.engine_detail}",
@@ -119,35 +139,11 @@ def plan_render(
             "scenes": material.scenes.detector,
         },
         brand_files=material.brand_files,
-        pieces=_pieces(material, grid, settings, deadline_seconds) if media.audio else (),
+        pieces=sound.pieces,
+        noise=sound.noise,
+        music=settings.music if isinstance(settings.music, MusicFile) else None,
         encoder_settings=video_coding(get_settings().video_encoder).settings,
     )
-
-
-def _pieces(
-    material: Material, grid: ClipGrid, settings: ClipSettings, deadline_seconds: float
-) -> tuple[KeptPiece, ...]:
-    """What stays of the clip; nothing where that is all of it."""
-    rules = LEVELS.get(settings.tighten or "off")
-    said = material.transcript
-    if rules is None or not said.words:
-        return ()
-    span = grid.span
-    sound = read_sound(material.path, start=span.start, duration=grid.duration, deadline_seconds=deadline_seconds)
-    spoken = [Span(word.start - span.start, word.end - span.start) for word in said.words if word.start < word.end]
-    inside = [one for one in spoken if one.end > 0 and one.start < grid.duration]
-    quiet = [Span(one.start + span.start, one.end + span.start) for one in find_silences(sound, SOUND_RATE, inside)]
-    pieces = kept_pieces(
-        grid,
-        said.words,
-        quiet,
-        rules,
-        language=said.language,
-        # Words that were guessed, or whose place was, are no reason to take sound away.
-        fillers=said.quality != "low" and said.word_times == "measured",
-        keep=lively_spans(material.heard) if material.heard is not None else (),
-    )
-    return pieces if len(pieces) > 1 else ()
 
 
 def make_files(
@@ -158,10 +154,13 @@ def make_files(
     *,
     progress: Progress,
     deadline_seconds: float,
-    brand_kit: BrandReference | UnsetType = UNSET,
-    tighten: Tighten = "off",
+    settings: ClipSettings,
+    sound: SoundPlan = NO_SOUND,
 ) -> MadeClip:
-    """Renders the spec and writes everything that goes with the video into the folder `into`."""
+    """Renders the spec and writes everything that goes with the video into the folder `into`.
+
+    `settings` and `sound` are what was asked for and decided, for the account of it.
+    """
     rendered = render_clip(
         spec,
         material.path,
@@ -181,6 +180,7 @@ def make_files(
     files["xml"].write_text(write_premiere_xml(spec, material.source, source_name=material.name), encoding="utf-8")
     files["fcpxml"].write_text(write_fcpxml(spec, material.source, source_name=material.name), encoding="utf-8")
     coding = video_coding(get_settings().video_encoder)
+    level = settings.tighten or "off"
     account = describe(
         spec,
         rendered,
@@ -190,12 +190,13 @@ def make_files(
         quality=quality,
         cliply_version=version("cliply"),
         notes=(coding.says,) if coding.is_fallback else (),
-        brand_kit=brand_kit,
-        removed=removed_from(spec, material.transcript.words, tighten) if tighten != "off" else UNSET,
+        brand_kit=settings.brand.reference if settings.brand else UNSET,
+        removed=removed_from(spec, material.transcript.words, level) if level != "off" else UNSET,
+        noise=sound.decision or UNSET,
     )
     files["provenance"].write_bytes(encode_provenance(account))
     return MadeClip(
-        rendered=rendered, quality=quality, problems=tuple(found), files=files, removed=account.removed or None
+        rendered=rendered, quality=quality, problems=tuple(found), files=files, removed=account.removed or None, noise=sound.decision
     )
 
 

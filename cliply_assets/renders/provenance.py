@@ -12,6 +12,7 @@ from cliply_assets.renders.spec import spec_digest
 from cliply_assets.renders.time_map import time_map
 from cliply_resources.documents import Candidate, RenderSpec, SourceVideo, Span, Transcript, Word
 from cliply_resources.documents.brands import BrandReference
+from cliply_resources.documents.sound import NoiseDecision
 
 __all__ = ["Provenance", "Removed", "SourceFacts", "describe", "encode_provenance", "removed_from"]
 
@@ -57,6 +58,8 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     """Whose look it was made in; absent where nobody's."""
     removed: Removed | UnsetType = UNSET
     """Absent where nobody asked for pauses and filler words to go."""
+    noise: NoiseDecision | UnsetType = UNSET
+    """Whether noise was reduced, and what decided it; absent where nobody wanted to know."""
 
 
 def describe(  # noqa: PLR0913 - an account names all that took part
@@ -71,6 +74,7 @@ def describe(  # noqa: PLR0913 - an account names all that took part
     notes: tuple[str, ...] = (),
     brand_kit: BrandReference | UnsetType = UNSET,
     removed: Removed | UnsetType = UNSET,
+    noise: NoiseDecision | UnsetType = UNSET,
 ) -> Provenance:
     """The full account of one rendered clip."""
     return Provenance(
@@ -97,6 +101,7 @@ def describe(  # noqa: PLR0913 - an account names all that took part
         notes=(*notes, *_notes(spec, rendered, transcript)),
         brand_kit=brand_kit,
         removed=removed,
+        noise=noise,
     )
 
 
@@ -130,11 +135,11 @@ def _notes(spec: RenderSpec, rendered: RenderedClip, transcript: Transcript | No
         notes.append(
             f"The captions come from {transcript.engine}, whose text a viewer may find faulty: read them before posting."
         )
-    if spec.audio_stream is None:
+    if spec.audio_stream is None and not spec.music:
         notes.append(
             "The source has no sound; the clip carries a silent sound track because some platforms demand one."
         )
-    elif spec.loudness is None:
+    elif spec.audio_stream is not None and spec.loudness is None:
         notes.append("The source is silent here, so the clip's loudness was left alone.")
     return notes
 

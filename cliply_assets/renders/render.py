@@ -167,6 +167,13 @@ class _Material:
         outro = self.spec.brand.outro if self.spec.brand else None
         return guarded_input(brand_file(self.brand_files, outro.sha256)) if outro is not None else []
 
+    @property
+    def music_input(self) -> list[str]:
+        if not self.spec.music:
+            return []
+        over_and_over = ("-vn", "-stream_loop", "-1", "-t", f"{_seconds(self.spec) + 1:.3f}")
+        return guarded_input(brand_file(self.brand_files, self.spec.music.sha256), *over_and_over)
+
 
 def _encode_all(material: _Material, draft: Path, work: Path, progress: Progress, clock: _Clock) -> float:
     spec = material.spec
@@ -182,6 +189,7 @@ def _encode_all(material: _Material, draft: Path, work: Path, progress: Progress
             *guarded_input(material.source, *command.input_options),
             *command.mark_inputs,
             *material.outro_input,
+            *material.music_input,
             *command.output_options,
             _output(draft),
         ],
@@ -310,6 +318,7 @@ def _encode_sound(command: RenderCommand, material: _Material, draft: Path, cloc
             *guarded_input(material.source, *command.input_options),
             *guarded_input(draft),
             *material.outro_input,
+            *material.music_input,
             *command.output_options,
             _output(corrected),
         ],

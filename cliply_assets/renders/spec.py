@@ -26,6 +26,7 @@ from cliply_assets.renders.branding import (
 from cliply_assets.renders.captions import CaptionDocument, compose
 from cliply_assets.renders.fonts import fonts_by_file
 from cliply_assets.renders.layouts import caption_centre
+from cliply_assets.renders.music import plan_music
 from cliply_assets.renders.styles import CaptionLook, look_of, style_digest
 from cliply_assets.renders.time_map import TimeMap
 from cliply_resources.documents import (
@@ -43,6 +44,7 @@ from cliply_resources.documents import (
 )
 from cliply_resources.documents.brands import CaptionChanges
 from cliply_resources.documents.clips import ASPECTS, CameraPane, KeptPiece
+from cliply_resources.documents.sound import MusicFile, NoiseReduction
 from cliply_resources.errors import StepFailed
 
 __all__ = [
@@ -81,6 +83,7 @@ ENCODER_SETTINGS: dict[str, str] = {
 }
 
 _PROCESSOR_ONLY = ("crf", "x264_params")
+_SILENCE = Loudness(integrated_lufs=-70.0, true_peak_dbtp=-70.0, gain_db=0.0)
 NOTHING_ELSE: Mapping[str, str] = MappingProxyType({})
 
 _HIGHEST_RATE = 60
@@ -163,6 +166,8 @@ def make_render_spec(  # noqa: PLR0913 - it names everything that decides the by
     brand_files: BrandFiles = NO_FILES,
     encoder_settings: Mapping[str, str] = NOTHING_ELSE,
     pieces: tuple[KeptPiece, ...] = (),
+    noise: NoiseReduction | None = None,
+    music: MusicFile | None = None,
 ) -> RenderSpec:
     """The spec of one clip. `words` have source times; `loudness` is `None` where there is nothing to hear.
 
@@ -215,13 +220,16 @@ def make_render_spec(  # noqa: PLR0913 - it names everything that decides the by
         camera=camera,
         captions=plan,
         fonts=fonts,
-        loudness=loudness,
+        # Music makes a clip audible whose source is not.
+        loudness=loudness or (_SILENCE if music else None),
         audio_stream=source.media.audio[0].index if source.media.audio else None,
         title=candidate.title,
         models=models,
         settings=encoder,
         brand=brand,
         pieces=pieces or UNSET,
+        noise=noise or UNSET,
+        music=plan_music(music, shown.words(words), is_alone=loudness is None) if music else UNSET,
     )
     check_spec(spec)
     return spec

@@ -8,15 +8,16 @@ from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
-from msgspec import UNSET
 
 from cliply_assets.renders.branding import BrandFiles, fetch_brand_files
-from cliply_assets.renders.making import Material, make_files, plan_render
+from cliply_assets.renders.brought_music import fetch_music
+from cliply_assets.renders.making import Material, listen, make_files, plan_render
 from cliply_assets.renders.profanity import mask_text, mask_transcript
 from cliply_assets.renders.records import ClipRecords, RenderVersion
 from cliply_assets.renders.spec import spec_digest
 from cliply_assets.steps.work import Check, StepResult, StepWork, StoredObject
 from cliply_resources.documents import Candidate, ClipSettings, FaceTracks, Scenes, SourceVideo, Transcript
+from cliply_resources.documents.sound import MusicFile
 from cliply_resources.errors import CliplyError, DeadlineExceeded
 from cliply_resources.media_tools.graphics_card import NVENC, forgo_card
 from cliply_resources.progress import Progress, part_of
@@ -68,6 +69,9 @@ def _brand_files(step: StepWork, settings: Sequence[ClipSettings]) -> BrandFiles
     found: dict[str, Path] = {}
     for number, kit in enumerate(dict.fromkeys(kits)):
         found.update(fetch_brand_files(kit, step.storage, step.scratch(f"brand{number}")))
+    pieces = {each.music for each in settings if isinstance(each.music, MusicFile)}
+    for number, music in enumerate(sorted(pieces, key=lambda piece: piece.sha256)):
+        found[music.sha256] = fetch_music(music, step.storage, step.scratch(f"music{number}"))
     return found
 
 
@@ -88,7 +92,8 @@ class _Made(NamedTuple):
 
 def _make(order: _Order, settings: ClipSettings, progress: Progress) -> _Made:
     step, records, identity, aspect = order.step, order.records, order.identity, settings.aspect
-    spec = plan_render(order.material, order.candidate, settings, deadline_seconds=step.seconds_left)
+    sound = listen(order.material, order.candidate, settings, deadline_seconds=step.seconds_left)
+    spec = plan_render(order.material, order.candidate, settings, deadline_seconds=step.seconds_left, sound=sound)
     digest = spec_digest(spec)
     made = records.begin_render(
         identity,
@@ -112,8 +117,8 @@ def _make(order: _Order, settings: ClipSettings, progress: Progress) -> _Made:
             step.scratch(f"{identity.hex}-{aspect.replace(':', 'x')}"),
             progress=progress,
             deadline_seconds=step.seconds_left,
-            brand_kit=settings.brand.reference if settings.brand else UNSET,
-            tighten=settings.tighten or "off",
+            settings=settings,
+            sound=sound,
         )
     except CliplyError as error:
         records.fail_render(made.id, str(error))

@@ -7,12 +7,14 @@ from msgspec import UNSET, UnsetType
 
 from cliply_resources.documents.brands import BrandKit, BrandPlan
 from cliply_resources.documents.looks import CaptionLook
+from cliply_resources.documents.sound import MusicFile, MusicPlan, NoiseReduction
 from cliply_resources.documents.spans import Span
 from cliply_resources.documents.transcript import Word
 
 __all__ = [
     "ASPECTS",
     "CAPTION_STYLES",
+    "DENOISE_LEVELS",
     "LAYOUTS",
     "OPTION_NAMES",
     "PROFILES",
@@ -22,6 +24,7 @@ __all__ = [
     "CaptionPlan",
     "ClipOptions",
     "ClipSettings",
+    "Denoise",
     "KeptPiece",
     "Layout",
     "Loudness",
@@ -35,6 +38,7 @@ Profile = Literal["talk", "podcast", "interview", "gaming", "event", "music", "p
 CaptionStyle = Literal["highlight_word", "karaoke", "pop_in", "typewriter", "bounce", "none"]
 Layout = Literal["auto", "speaker", "panels", "screen", "fit"]
 Tighten = Literal["off", "gentle", "tight"]
+Denoise = Literal["auto", "off"]
 
 ASPECTS: dict[str, tuple[int, int]] = {
     "9:16": (1080, 1920),
@@ -55,6 +59,8 @@ LAYOUTS = ("auto", "speaker", "panels", "screen", "fit")
 TIGHTEN_LEVELS = ("off", "gentle", "tight")
 """How much of long pauses and filler words goes."""
 
+DENOISE_LEVELS = ("auto", "off")
+
 
 class ClipOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What may be chosen about a clip's making. What is absent is left to Cliply, and has no part in any digest."""
@@ -65,6 +71,10 @@ class ClipOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Whether swear words in captions, subtitle files and on thumbnails are shown by their first letter. Absent: no."""
     tighten: Tighten | UnsetType = UNSET
     """How much of long pauses and filler words is taken out. Absent: `off`."""
+    denoise: Denoise | UnsetType = UNSET
+    """Whether a steady noise behind speech is reduced where measuring says that it helps (`auto`), or never. Absent: `auto`."""
+    music: MusicFile | Literal["none"] | UnsetType = UNSET
+    """What lies under the clip; `none` takes it away from where it was."""
 
     look: CaptionLook | UnsetType = UNSET
     """A caption style of one's own, in place of the named one."""
@@ -210,6 +220,10 @@ class RenderSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Absent where no kit changes anything, so that such a spec keeps its digest."""
     pieces: tuple[KeptPiece, ...] | UnsetType = UNSET
     """What is shown of the span, in order: `frames` in all. Absent where that is all of it, so that such a spec keeps its digest."""
+    noise: NoiseReduction | UnsetType = UNSET
+    """Absent where noise is left as it is."""
+    music: MusicPlan | UnsetType = UNSET
+    """Absent where none lies under the clip."""
 
     @property
     def outro_frames(self) -> int:

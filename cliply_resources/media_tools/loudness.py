@@ -14,17 +14,18 @@ _GATE_LUFS = -70.0
 
 
 def measure_loudness(
-    path: Path, *, start: float, duration: float, audio_stream: int = 0, deadline_seconds: float
+    path: Path, *, start: float, duration: float, audio_stream: int = 0, deadline_seconds: float, through: str = ""
 ) -> tuple[float, float] | None:
     """Integrated loudness in LUFS and true peak in dBTP of a stretch; None where there is only silence.
 
-    `start` counts from the file's first moment, like `ffmpeg -ss`; `audio_stream` counts sound tracks from 0. Costs
-    about 0.5 % of the stretch's length. Stretches under 0.4 s hold no full measuring block and count as silence.
+    `start` counts from the file's first moment, like `ffmpeg -ss`; `audio_stream` counts sound tracks from 0; `through` are
+    filters that the sound goes through first, with a comma behind each. Costs about
+    0.5 % of the stretch's length. Stretches under 0.4 s hold no full measuring block and count as silence.
     """
     run = run_ffmpeg(
         [
             *guarded_input(path, "-vn", "-ss", f"{start:.6f}", "-t", f"{duration:.6f}"),
-            *("-map", f"0:a:{audio_stream}", "-af", "ebur128=peak=true:framelog=verbose", "-f", "null", "-"),
+            *("-map", f"0:a:{audio_stream}", "-af", f"{through}ebur128=peak=true:framelog=verbose", "-f", "null", "-"),
         ],
         duration=duration,
         progress=silent,

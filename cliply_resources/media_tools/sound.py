@@ -28,10 +28,11 @@ def read_sound(
     """The stretch in mono at `rate` Hz, -1 to 1, exactly `duration` seconds long; silence where the track has a hole or has ended.
 
     `start` counts from the file's first moment, like `ffmpeg -ss`; `audio_stream` counts sound tracks from 0; `through` are filters that
-    the sound goes through at 48 kHz first. Raises MediaError, StepFailed and DeadlineExceeded as every use of ffmpeg.
+    the sound goes through at 48 kHz first, with a comma behind each. Raises
+    MediaError, StepFailed and DeadlineExceeded as every use of ffmpeg.
     """
     samples = round(duration * rate)
-    filters = "aresample=48000:async=1:first_pts=0," + (f"{through}," if through else "")
+    filters = "aresample=48000:async=1:first_pts=0," + (through)
     with tempfile.TemporaryDirectory(prefix="cliply-hear-") as folder:
         run_ffmpeg(
             [

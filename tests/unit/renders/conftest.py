@@ -21,6 +21,8 @@ from cliply_resources.documents import (
     VideoStream,
     Word,
 )
+from cliply_resources.documents.clips import KeptPiece
+from cliply_resources.documents.sound import MusicFile
 from cliply_resources.media_tools.ffmpeg import ffmpeg_version, run_ffmpeg
 from cliply_resources.progress import silent
 
@@ -114,6 +116,8 @@ def make_spec(
     size: tuple[int, int] = (270, 480),
     loudness: Loudness | None = None,
     title: str = "A title",
+    pieces: tuple[KeptPiece, ...] = (),
+    music: MusicFile | None = None,
 ) -> RenderSpec:
     """A spec through the real maker, then made small and quick to encode."""
     candidate = Candidate(
@@ -135,6 +139,8 @@ def make_spec(
         loudness=loudness if loudness else (plan_loudness(-30.0, -15.0) if media.audio else None),
         ffmpeg_version=ffmpeg_version(),
         models={"transcript": "test"},
+        pieces=pieces,
+        music=music,
     )
     settings = {**spec.settings, "preset": "ultrafast", "crf": "1"}
     return msgspec.structs.replace(spec, width=size[0], height=size[1], settings=settings)

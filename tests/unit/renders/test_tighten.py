@@ -4,7 +4,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 import polars as pl
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cliply_assets.renders.spec import ClipGrid
@@ -176,6 +176,7 @@ def talks(draw: st.DrawFn) -> tuple[list[str | float], str]:
     return parts, draw(st.sampled_from(["gentle", "tight"]))
 
 
+@settings(deadline=None)
 @given(talks(), st.sampled_from([Fraction(25), Fraction(30000, 1001), Fraction(60)]), st.integers(0, 100))
 def test_no_cut_ever_touches_a_word_that_stays(talk: tuple[list[str | float], str], rate: Fraction, first: int) -> None:
     words, silences = speech(*talk[0], start=float(first / rate) + 0.1)

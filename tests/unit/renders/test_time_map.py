@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cliply_assets.renders.time_map import TimeMap
@@ -31,6 +31,7 @@ def maps(draw: st.DrawFn) -> TimeMap:
     return shown(*pieces, rate=rate)
 
 
+@settings(deadline=None)
 @given(maps(), st.lists(st.floats(0, 400), min_size=2, max_size=20))
 def test_neither_way_ever_goes_backwards(there: TimeMap, moments: list[float]) -> None:
     ordered = sorted(moments)
@@ -40,6 +41,7 @@ def test_neither_way_ever_goes_backwards(there: TimeMap, moments: list[float]) -
     assert all(0 <= moment <= round(float(there.frames / there.frame_rate), 3) for moment in clip)
 
 
+@settings(deadline=None)
 @given(maps())
 def test_what_the_clip_shows_is_where_the_map_says(there: TimeMap) -> None:
     for frame in {0, there.frames // 3, there.frames - 1}:
@@ -51,6 +53,7 @@ def test_what_the_clip_shows_is_where_the_map_says(there: TimeMap) -> None:
         assert there.keeps(source)
 
 
+@settings(deadline=None)
 @given(maps())
 def test_a_camera_keeps_one_place_for_every_frame_that_is_shown(there: TimeMap) -> None:
     cut = there.source_frames // 2
