@@ -84,7 +84,9 @@ def brand_file(files: BrandFiles, sha256: str) -> Path:
     """
     path = files.get(sha256)
     if path is None:
-        raise StepFailed(f"This clip needs a file of its brand kit or its music (sha256 {sha256[:12]}…), which is not there.")
+        raise StepFailed(
+            f"This clip needs a file of its brand kit or its music (sha256 {sha256[:12]}…), which is not there."
+        )
     return path
 
 
