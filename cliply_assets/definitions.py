@@ -21,8 +21,8 @@ from cliply_assets.vision.assets import face_tracks, scenes
 from cliply_resources.settings import get_settings
 from schedules.alerts import alerts_every_minute, tell_alerts
 from schedules.daily_look import daily_look, daily_look_daily, storage_tally, tool_health
-from schedules.orphans import orphans, orphans_nightly
 from schedules.keep_feeds import keep_feeds, keep_feeds_often
+from schedules.orphans import orphans, orphans_nightly
 from schedules.purge_runs import purge_runs, purge_runs_daily
 from schedules.read_accounts import (
     import_posts,

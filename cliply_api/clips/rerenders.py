@@ -135,8 +135,8 @@ def _wish(
         # Who names one of Cliply's styles is done with their own.
         before.pop("look", None)
     options = {**before, **_chosen(wanted)}
-    # The words are drawn on the thumbnail: with other words it is another wish.
-    words = (clip.title, clip.description, clip.hashtags)
+    # The words are drawn on thumbnail and picture: with other words it is another wish.
+    words = (clip.title, clip.description, clip.hashtags, *([clip.hook] if options.get("show_hook") else []))
     digest = hashlib.sha256(
         msgspec.json.encode((aspects, style, span, recut, words, brand, options), order="sorted")
     ).hexdigest()
@@ -198,6 +198,9 @@ def _view(row: RenderWish) -> RerenderView:
         aspects=row.aspects,  # type: ignore[arg-type]  # checked when they came in
         style=row.style,  # type: ignore[arg-type]  # checked when it came in
         look=look_name(row.options),
+        speaker_colours=row.options.get("speaker_colours"),
+        emoji=row.options.get("emoji", False),
+        show_hook=row.options.get("show_hook", False),
         start_s=row.start_s,
         end_s=row.end_s,
         versions={aspect: int(number) for aspect, number in row.versions.items()},

@@ -81,7 +81,7 @@ def get_clip(session: NamedDependency[Session], clip_id: FromPath[UUID]) -> Clip
     guards=[may("clip.edit")],
     opt={"examples": {"body": {"title": "Why version one failed", "hashtags": ["startup"]}, 200: examples.DETAIL}},
     operation_id="ChangeClip",
-    summary="Change a clip's title, description or hashtags",
+    summary="Change a clip's title, description, hashtags or hook line",
     sync_to_thread=True,
 )
 def change_clip(

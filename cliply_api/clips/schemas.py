@@ -42,6 +42,7 @@ LONGEST_FILM_SECONDS = 360_000.0
 ClipState = Literal["proposed", "approved", "rejected"]
 FileKind = Literal["video", "thumbnail", "srt", "edl", "xml", "fcpxml", "provenance"]
 Hashtag = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^#?[^\W_]\w*$(?!\n)", examples=["#podcast"])]
+HookLine = Annotated[str, Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$(?!\n)")]
 CommentText = Annotated[str, Meta(min_length=1, max_length=5000, pattern=r"^(?=[\s\S]*\S)[^\x00]*$")]
 Second = Annotated[float, Meta(ge=0, le=LONGEST_FILM_SECONDS)]
 
@@ -56,6 +57,8 @@ class ChangeClip(Request, kw_only=True):
     description: LongText | UnsetType = UNSET
     hashtags: Annotated[list[Hashtag], Meta(max_length=MAX_HASHTAGS)] | UnsetType = UNSET
     """With or without their `#`; each is kept once."""
+    hook: HookLine | UnsetType = UNSET
+    """What is drawn on the first seconds of versions that are asked for with `show_hook`; empty: nothing."""
 
 
 class ClipRejection(Request, kw_only=True):
@@ -111,6 +114,12 @@ class RenderSettings(Request, kw_only=True):
 
     look: CaptionLook | UnsetType = UNSET
     """A caption style of your own, in place of `style`. Absent: as in the newest version, unless `style` is named."""
+    speaker_colours: bool | UnsetType = UNSET
+    """Whether each speaker's captions have colours of their own, where the transcript knows speakers. Absent: as in the newest version."""
+    emoji: bool | UnsetType = UNSET
+    """Whether a few words (English, German, Spanish, French) get an emoji above the caption. Absent: as in the newest version."""
+    show_hook: bool | UnsetType = UNSET
+    """Whether the clip's hook line is drawn on its first seconds. Absent: as in the newest version."""
 
 
 class NewRender(RenderSettings, kw_only=True):
@@ -137,6 +146,10 @@ class RerenderView(View, kw_only=True):
     style: CaptionStyle
     look: str | None
     """The name of the caption style of one's own; `style` is then the one of Cliply's that moves as it does."""
+    speaker_colours: bool | None
+    """Nothing where it was left to Cliply, which colours captions where two or more speak in the clip."""
+    emoji: bool
+    show_hook: bool
     start_s: float
     end_s: float
     """Where it begins and ends, after moving to words."""
@@ -169,6 +182,10 @@ class VersionView(View, kw_only=True):
     style: str
     look: str | None
     """The name of the caption style of one's own."""
+    speaker_colours: bool | None
+    """Nothing where it was left to Cliply, which colours captions where two or more speak in the clip."""
+    emoji: bool
+    show_hook: bool
     brand_kit: BrandReferenceView | None
     """Whose look it was made in."""
     layout: Layout

@@ -139,6 +139,8 @@ def change(
         given["description"] = wanted.description
     if wanted.hashtags is not UNSET:
         given["hashtags"] = list(dict.fromkeys(f"#{tag.removeprefix('#')}" for tag in wanted.hashtags))
+    if wanted.hook is not UNSET:
+        given["hook"] = wanted.hook.strip()
     changed = {name: value for name, value in given.items() if getattr(row, name) != value}
     if changed:
         for name, value in changed.items():
@@ -319,6 +321,9 @@ def version_view(row: Render) -> VersionView:
         aspect=row.aspect,
         style=row.style,
         look=look_name(row.options),
+        speaker_colours=row.options.get("speaker_colours"),
+        emoji=row.options.get("emoji", False),
+        show_hook=row.options.get("show_hook", False),
         brand_kit=reference_view(row.brand),
         layout=row.options.get("layout", "auto"),
         mask_profanity=row.options.get("mask_profanity", False),

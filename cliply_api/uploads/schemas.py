@@ -105,6 +105,13 @@ class Options(Request, kw_only=True):
 
     look: CaptionLook | UnsetType = UNSET
     """A caption style of your own, in place of `style`; every field is explained in the guide to captions."""
+    speaker_colours: bool | UnsetType = UNSET
+    """Whether each speaker's captions have colours of their own, where the transcript knows speakers. Absent: where two or more speak in
+    a clip."""
+    emoji: bool | UnsetType = UNSET
+    """Whether a few words (English, German, Spanish, French) get an emoji above the caption. Absent: no."""
+    show_hook: bool | UnsetType = UNSET
+    """Whether the clip's hook line is drawn on its first seconds. Absent: no."""
 
 
 class NewFile(Request, kw_only=True):
@@ -139,6 +146,10 @@ class OptionsView(View, kw_only=True):
     style: str
     look: str | None
     """The name of the caption style of one's own; `style` is then the one of Cliply's that moves as it does."""
+    speaker_colours: bool | None
+    """Nothing where it was left to Cliply, which colours captions where two or more speak in the clip."""
+    emoji: bool
+    show_hook: bool
     language: str | None
     brand_kit: BrandReferenceView | None
     """As it was when the upload was asked for."""

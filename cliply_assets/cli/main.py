@@ -136,6 +136,11 @@ def _options(layout: str | None, tighten: str | None, denoise: str | None, *, ma
     return said
 
 
+def _said(**options: bool | None) -> dict[str, Any]:
+    """Only what was said, as above."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
 @app.command()
 def clip(  # noqa: PLR0913, PLR0917 - a command line has as many options as its users need
     source: Annotated[str, typer.Argument(help="A video file, or the URL of a video on an allowed site.")],
@@ -175,6 +180,16 @@ def clip(  # noqa: PLR0913, PLR0917 - a command line has as many options as its 
         Path | None,
         typer.Option(help="Music to lie under the clips, softer where somebody speaks: MP3, M4A, WAV, FLAC or Ogg."),
     ] = None,
+    speaker_colours: Annotated[
+        bool | None,
+        typer.Option(
+            help="Captions of each speaker in their own colours. [default: where two or more speak in a clip]"
+        ),
+    ] = None,
+    emoji: Annotated[bool | None, typer.Option(help="An emoji above a few words. [default: --no-emoji]")] = None,
+    hook: Annotated[
+        bool | None, typer.Option(help="The hook line as a title on the first seconds. [default: --no-hook]")
+    ] = None,
     topic: Topic = None,
     exclude: Exclude = None,
     profile: Kind = None,
@@ -198,6 +213,7 @@ def clip(  # noqa: PLR0913, PLR0917 - a command line has as many options as its 
         language=language,
         **_wishes(topic, exclude, profile),
         **_options(layout, tighten, denoise, mask_profanity=mask_profanity),
+        **_said(speaker_colours=speaker_colours, emoji=emoji, show_hook=hook),
     )
     request = Request(
         source=source,

@@ -117,6 +117,7 @@ def _render(step: StepWork, database: Database, identity: UUID) -> StepResult:
         title=row.title,
         description=row.description,
         hashtags=tuple(row.hashtags),
+        hook=row.hook,
     )
     wanted = {"style": step.settings.style, **step.settings.chosen}
     settings = [

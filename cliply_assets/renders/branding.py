@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType
 
 from cliply_assets.renders.captions import CaptionDocument, compose
 from cliply_assets.renders.fonts import Face, face_named, load_face
-from cliply_assets.renders.styles import CaptionLook, look_of, shape_of
+from cliply_assets.renders.styles import CaptionLook, look_for, look_of, shape_of
 from cliply_resources.documents import BrandKit, BrandPlan, CaptionPlan, RenderSpec
 from cliply_resources.documents.brands import BrandColours, BrandMark, BrandOutro, CaptionChanges, MarkPlan, OutroPlan
 from cliply_resources.errors import StepFailed
@@ -26,6 +26,7 @@ __all__ = [
     "Picture",
     "brand_file",
     "branded_look",
+    "coloured_look",
     "compose_captions",
     "fetch_brand_files",
     "plan_captions",
@@ -107,6 +108,12 @@ def branded_look(look: CaptionLook, changes: CaptionChanges | None, face: Face |
     return msgspec.structs.replace(look, **{name: value for name, value in given.items() if value is not None})
 
 
+def coloured_look(plan: CaptionPlan, kit: BrandKit | UnsetType) -> CaptionLook:
+    """The style that the plan's words are drawn in, in the kit's colours."""
+    look = look_of(plan)
+    return branded_look(look, _colour_changes(look, kit.colours), None) if kit else look
+
+
 def compose_captions(spec: RenderSpec, files: BrandFiles = NO_FILES) -> CaptionDocument:
     """The captions that the spec describes.
 
@@ -121,9 +128,10 @@ def compose_captions(spec: RenderSpec, files: BrandFiles = NO_FILES) -> CaptionD
         spec.captions,
         width=spec.width,
         height=spec.height,
-        look=branded_look(look_of(spec.captions), changes, face),
+        look=branded_look(look_for(spec.captions), changes, face),
         frame_rate=Fraction(spec.frame_rate),
         own=face,
+        hook=spec.hook or None,
     )
 
 

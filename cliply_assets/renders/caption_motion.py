@@ -1,16 +1,19 @@
 """How each caption style moves, as ASS override tags around escaped text."""
 
 import unicodedata
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from types import MappingProxyType
 
 from cliply_assets.renders.caption_layout import CaptionLayout, PlacedLine, PlacedPhrase, PlacedWord
 from cliply_assets.renders.fonts import Face
 from cliply_assets.renders.phrases import is_ideographic
+from cliply_assets.renders.speaker_colours import toned
 from cliply_assets.renders.styles import CaptionBox, CaptionLook
+from cliply_resources.documents.looks import SpeakerTone
 
-__all__ = ["Event", "animate", "escaped"]
+__all__ = ["Event", "animate", "escaped", "number", "paint", "rounded"]
 
 _PLATE, _WORD, _ACTIVE, _CARET = range(4)  # layers, lowest first
 
@@ -45,6 +48,8 @@ class _Scene:
         return max(1, round(milliseconds * self.frame_rate / 1000))
 
 
+NO_TONES: Mapping[str, SpeakerTone] = MappingProxyType({})
+
 RIGHT_TO_LEFT = "\u200f"
 """Has no shape; says which way what stands beside it runs."""
 
@@ -59,30 +64,47 @@ def escaped(text: str) -> str:
     return text.translate(_LITERAL)
 
 
-def _n(value: float) -> str:
+def number(value: float) -> str:
+    """A length as ASS tags write it, to a tenth of a pixel."""
     return f"{value:.1f}".rstrip("0").rstrip(".")
 
 
-def _colour(colour: str) -> str:
+def _ass_colour(colour: str) -> str:
     return f"&H{colour[5:7]}{colour[3:5]}{colour[1:3]}&"
 
 
-def animate(layout: CaptionLayout, look: CaptionLook, frame_rate: Fraction) -> Iterator[Event]:
-    """All events of a clip's captions, in no particular order."""
-    scene = _Scene(look, layout.scale, frame_rate)
+def paint(colour: str) -> str:
+    """The tag that gives letters and drawings this colour."""
+    return f"\\1c{_ass_colour(colour)}"
+
+
+def animate(
+    layout: CaptionLayout, look: CaptionLook, frame_rate: Fraction, tones: Mapping[str, SpeakerTone] = NO_TONES
+) -> Iterator[Event]:
+    """All events of a clip's captions, in no particular order; `tones` are the colours of speakers who have their own."""
+    plain = _Scene(look, layout.scale, frame_rate)
     motion = {"tint": _tint, "fill": _fill, "pop": _pop, "type": _type, "bounce": _bounce}[look.animation]
     for phrase in layout.phrases:
+        # Whoever speaks next begins a phrase of their own.
+        tone = tones.get(phrase.words[0].word.speaker or "")
+        scene = replace(plain, look=toned(look, tone))
         if look.box is not None and look.box.around == "line":
             yield from _line_plates(phrase, scene, look.box)
-        yield from motion(phrase, scene)
+        for event in motion(phrase, scene):
+            yield event if tone is None or event.face is None else _in_colour(event, tone.colour)
+
+
+def _in_colour(event: Event, colour: str) -> Event:
+    """Its letters in another colour than the style's, where its own tags name none."""
+    return replace(event, text=f"{{{paint(colour)}{event.text[1:]}")
 
 
 def _at(word: PlacedWord, phrase: PlacedPhrase) -> str:
-    return f"\\pos({_n(word.x)},{_n(word.y)}){_size(word, phrase)}"
+    return f"\\pos({number(word.x)},{number(word.y)}){_size(word, phrase)}"
 
 
 def _size(word: PlacedWord, phrase: PlacedPhrase) -> str:
-    return f"\\fs{_n(phrase.size * word.word.face.enlarged)}"
+    return f"\\fs{number(phrase.size * word.word.face.enlarged)}"
 
 
 def _drawn(word: PlacedWord) -> str:
@@ -92,13 +114,13 @@ def _drawn(word: PlacedWord) -> str:
 
 
 def _scaled(percent: float) -> str:
-    return f"\\fscx{_n(percent)}\\fscy{_n(percent)}"
+    return f"\\fscx{number(percent)}\\fscy{number(percent)}"
 
 
 def _tint(phrase: PlacedPhrase, scene: _Scene) -> Iterator[Event]:
     """The whole phrase stands; the spoken word takes the active colour and swells."""
     largest = 100 * scene.look.active_scale
-    active = f"\\1c{_colour(scene.look.active_colour)}\\t(0,{_SWELL},{_scaled(largest)})"
+    active = f"\\1c{_ass_colour(scene.look.active_colour)}\\t(0,{_SWELL},{_scaled(largest)})"
     for placed in phrase.words:
         text, place, face = _drawn(placed), _at(placed, phrase), placed.word.face
         yield Event(_WORD, phrase.first_frame, placed.first_frame, face, f"{{{place}}}{text}")
@@ -109,7 +131,7 @@ def _tint(phrase: PlacedPhrase, scene: _Scene) -> Iterator[Event]:
 
 def _fill(phrase: PlacedPhrase, scene: _Scene) -> Iterator[Event]:
     """Colour runs through each word from left to right while it is said, and stays."""
-    sung, unsung = _colour(scene.look.active_colour), _colour(scene.look.colour)
+    sung, unsung = _ass_colour(scene.look.active_colour), _ass_colour(scene.look.colour)
     for placed in phrase.words:
         wait = scene.milliseconds(placed.first_frame - phrase.first_frame) // 10
         duration = max(1, scene.milliseconds(placed.end_frame - placed.first_frame) // 10)
@@ -124,7 +146,7 @@ def _pop(phrase: PlacedPhrase, scene: _Scene) -> Iterator[Event]:
     spring = f"{_scaled(70)}\\t(0,{_SWELL},{largest})\\t({_SWELL},{_SWELL + _SETTLE},{_scaled(100)})"
     for placed in phrase.words:
         text, place, face = _drawn(placed), _at(placed, phrase), placed.word.face
-        tags = f"{place}\\1c{_colour(scene.look.active_colour)}{spring}"
+        tags = f"{place}\\1c{_ass_colour(scene.look.active_colour)}{spring}"
         yield Event(_ACTIVE, placed.first_frame, placed.following_frame, face, f"{{{tags}}}{text}")
         yield Event(_WORD, placed.following_frame, phrase.end_frame, face, f"{{{place}}}{text}")
 
@@ -133,7 +155,7 @@ def _bounce(phrase: PlacedPhrase, scene: _Scene) -> Iterator[Event]:
     """The spoken word hops on its plate; the others stand still."""
     rise = scene.frames(_SWELL)
     height = _HOP * phrase.size
-    tint = f"\\1c{_colour(scene.look.active_colour)}"
+    tint = f"\\1c{_ass_colour(scene.look.active_colour)}"
     swollen = _scaled(100 * scene.look.active_scale)
     for placed in phrase.words:
         text, place, face = _drawn(placed), _at(placed, phrase), placed.word.face
@@ -151,7 +173,7 @@ def _bounce(phrase: PlacedPhrase, scene: _Scene) -> Iterator[Event]:
 
 
 def _move(x: float, y_from: float, y_to: float, milliseconds: int) -> str:
-    return f"\\move({_n(x)},{_n(y_from)},{_n(x)},{_n(y_to)},0,{milliseconds})"
+    return f"\\move({number(x)},{number(y_from)},{number(x)},{number(y_to)},0,{milliseconds})"
 
 
 def _word_plate(placed: PlacedWord, phrase: PlacedPhrase, scene: _Scene, box: CaptionBox) -> Iterator[Event]:
@@ -169,7 +191,7 @@ def _word_plate(placed: PlacedWord, phrase: PlacedPhrase, scene: _Scene, box: Ca
     hop = _HOP * phrase.size
     rise = scene.frames(_SWELL)
     top = min(placed.first_frame + rise, placed.following_frame)
-    drawing = _rounded(width, height, scene.scale * box.radius)
+    drawing = rounded(width, height, scene.scale * box.radius)
     paint = f"\\an5\\p1{_plate_paint(box)}"
     up = _move(placed.x, middle, middle - hop, scene.milliseconds(rise))
     down = _move(placed.x, middle - hop, middle, _SETTLE)
@@ -178,7 +200,7 @@ def _word_plate(placed: PlacedWord, phrase: PlacedPhrase, scene: _Scene, box: Ca
 
 
 def _plate_paint(box: CaptionBox) -> str:
-    return f"\\1c{_colour(box.colour)}\\1a&H{round(255 * (1 - box.opacity)):02X}&"
+    return f"\\1c{_ass_colour(box.colour)}\\1a&H{round(255 * (1 - box.opacity)):02X}&"
 
 
 def _line_plates(phrase: PlacedPhrase, scene: _Scene, box: CaptionBox) -> Iterator[Event]:
@@ -186,20 +208,20 @@ def _line_plates(phrase: PlacedPhrase, scene: _Scene, box: CaptionBox) -> Iterat
     pad_x, pad_y = (scene.scale * pad for pad in box.padding)
     for line in phrase.lines:
         left, top, right, bottom = line.box
-        drawing = _rounded(right - left + 2 * pad_x, bottom - top + 2 * pad_y, scene.scale * box.radius)
+        drawing = rounded(right - left + 2 * pad_x, bottom - top + 2 * pad_y, scene.scale * box.radius)
         first = line.words[0].first_frame if scene.look.animation == "type" else phrase.first_frame
-        tags = f"\\pos({_n(left - pad_x)},{_n(top - pad_y)})\\p1{_plate_paint(box)}"
+        tags = f"\\pos({number(left - pad_x)},{number(top - pad_y)})\\p1{_plate_paint(box)}"
         yield Event(_PLATE, first, phrase.end_frame, None, f"{{{tags}}}{drawing}")
 
 
-def _rounded(width: float, height: float, radius: float) -> str:
-    """A rectangle with rounded corners as ASS drawing commands, its top left at 0,0."""
+def rounded(width: float, height: float, radius: float, *, left: float = 0.0, top: float = 0.0) -> str:
+    """A rectangle with rounded corners as ASS drawing commands, its top left at 0,0 unless said otherwise."""
     r = min(radius, width / 2, height / 2)
     k = r * 0.4477  # a Bézier curve nearest to a quarter circle: 1 minus 0.5523
     w, h = width, height
 
     def points(*values: float) -> str:
-        return " ".join(_n(value) for value in values)
+        return " ".join(number(value + (top if place % 2 else left)) for place, value in enumerate(values))
 
     return (
         f"m {points(r, 0)} l {points(w - r, 0)} b {points(w - k, 0, w, k, w, r)} l {points(w, h - r)} "
@@ -255,9 +277,9 @@ def _caret(phrase: PlacedPhrase, scene: _Scene, strokes: list[tuple[int, float, 
     for (frame, x, line), end in zip(strokes, ends, strict=True):
         _, top, _, bottom = line.box
         height = (bottom - top) * 1.3
-        drawing = f"m 0 0 l {_n(width)} 0 l {_n(width)} {_n(height)} l 0 {_n(height)}"
-        paint = f"\\1c{_colour(scene.look.active_colour)}\\p1"
-        tags = f"{{\\pos({_n(x + width)},{_n(top - (height - (bottom - top)) / 2)}){paint}}}{drawing}"
+        drawing = f"m 0 0 l {number(width)} 0 l {number(width)} {number(height)} l 0 {number(height)}"
+        paint = f"\\1c{_ass_colour(scene.look.active_colour)}\\p1"
+        tags = f"{{\\pos({number(x + width)},{number(top - (height - (bottom - top)) / 2)}){paint}}}{drawing}"
         blink = scene.frames(round(_CARET_BLINK * 1000))
         # While typing goes on the caret is solid; in a rest it blinks.
         for index, start in enumerate(range(frame, end, blink)):

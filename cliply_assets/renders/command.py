@@ -100,7 +100,7 @@ def render_command(spec: RenderSpec, brand_files: BrandFiles = NO_FILES) -> Rend
     rate = _rate(spec)
     seek = _seek_span(spec)
     picture, files = _picture(spec, seek, time_map(spec).pieces, spec.camera)
-    if spec.captions.words and spec.captions.style != "none":
+    if spec.hook or (spec.captions.words and spec.captions.style != "none"):
         files[CAPTIONS_FILE] = compose_captions(spec, brand_files).text
         picture += f",ass={CAPTIONS_FILE}:fontsdir={FONTS_FOLDER}"
     marks = spec.brand.marks if spec.brand else ()
@@ -128,7 +128,14 @@ def sound_command(spec: RenderSpec, correction: SoundCorrection) -> RenderComman
     return RenderCommand(
         input_options=("-vn", *_reading(spec, seek)),
         output_options=(
-            *("-filter_complex", f"{whole_sound(spec, seek.skipped_seconds, correction, 2)}[a]", "-map", "1:v:0", "-map", "[a]"),
+            *(
+                "-filter_complex",
+                f"{whole_sound(spec, seek.skipped_seconds, correction, 2)}[a]",
+                "-map",
+                "1:v:0",
+                "-map",
+                "[a]",
+            ),
             *("-c:v", "copy"),
             *_audio_encoder(spec),
             *_container(),

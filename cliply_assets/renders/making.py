@@ -10,6 +10,7 @@ from msgspec import UNSET
 from cliply_assets.renders.branding import BrandFiles
 from cliply_assets.renders.edit_lists import write_edl, write_fcpxml, write_premiere_xml
 from cliply_assets.renders.layouts import plan_layouts
+from cliply_assets.renders.opening_faces import opening_faces
 from cliply_assets.renders.picture_samples import sample_picture
 from cliply_assets.renders.provenance import Removed, describe, encode_provenance, removed_from
 from cliply_assets.renders.quality import ClipQuality, inspect_clip, problems
@@ -39,6 +40,11 @@ FILE_NAMES = {
     "provenance": "clip.json",
 }
 """Every file of a render and its name in storage."""
+
+NO_HOOK = (
+    "The hook line is not drawn: the clip has none, or no place on its first seconds is clear of faces, captions and marks. "
+    "Another layout, or a shorter line, may leave room."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,6 +149,17 @@ def plan_render(
         noise=sound.noise,
         music=settings.music if isinstance(settings.music, MusicFile) else None,
         encoder_settings=video_coding(get_settings().video_encoder).settings,
+        language=material.transcript.language,
+        opening_faces=opening_faces(
+            material.faces,
+            camera,
+            grid.span,
+            frame_rate=grid.frame_rate,
+            source_size=size,
+            size=ASPECTS[settings.aspect],
+        )
+        if settings.show_hook
+        else (),
     )
 
 
@@ -189,14 +206,22 @@ def make_files(
         transcript=material.transcript,
         quality=quality,
         cliply_version=version("cliply"),
-        notes=(coding.says,) if coding.is_fallback else (),
+        notes=(
+            *((coding.says,) if coding.is_fallback else ()),
+            *((NO_HOOK,) if settings.show_hook and not spec.hook else ()),
+        ),
         brand_kit=settings.brand.reference if settings.brand else UNSET,
         removed=removed_from(spec, material.transcript.words, level) if level != "off" else UNSET,
         noise=sound.decision or UNSET,
     )
     files["provenance"].write_bytes(encode_provenance(account))
     return MadeClip(
-        rendered=rendered, quality=quality, problems=tuple(found), files=files, removed=account.removed or None, noise=sound.decision
+        rendered=rendered,
+        quality=quality,
+        problems=tuple(found),
+        files=files,
+        removed=account.removed or None,
+        noise=sound.decision,
     )
 
 

@@ -18,16 +18,21 @@ from cliply_assets.renders.branding import (
     NO_FILES,
     BrandFiles,
     Picture,
+    brand_file,
+    coloured_look,
     plan_captions,
     plan_marks,
     plan_of,
     plan_outro,
 )
 from cliply_assets.renders.captions import CaptionDocument, compose
-from cliply_assets.renders.fonts import fonts_by_file
+from cliply_assets.renders.emoji import drawings_digest, plan_emoji
+from cliply_assets.renders.fonts import face_named, fonts_by_file, load_face
+from cliply_assets.renders.hook_title import Box, HookRoom, hook_face, plan_hook
 from cliply_assets.renders.layouts import caption_centre
 from cliply_assets.renders.music import plan_music
-from cliply_assets.renders.styles import CaptionLook, look_of, style_digest
+from cliply_assets.renders.speaker_colours import plan_speakers
+from cliply_assets.renders.styles import CaptionLook, look_for, look_of, style_digest
 from cliply_assets.renders.time_map import TimeMap
 from cliply_resources.documents import (
     BrandPlan,
@@ -42,8 +47,8 @@ from cliply_resources.documents import (
     Span,
     Word,
 )
-from cliply_resources.documents.brands import CaptionChanges
-from cliply_resources.documents.clips import ASPECTS, CameraPane, KeptPiece
+from cliply_resources.documents.brands import CaptionChanges, MarkPlan
+from cliply_resources.documents.clips import ASPECTS, CameraPane, HookPlan, KeptPiece
 from cliply_resources.documents.sound import MusicFile, NoiseReduction
 from cliply_resources.errors import StepFailed
 
@@ -168,13 +173,16 @@ def make_render_spec(  # noqa: PLR0913 - it names everything that decides the by
     pieces: tuple[KeptPiece, ...] = (),
     noise: NoiseReduction | None = None,
     music: MusicFile | None = None,
+    language: str | None = None,
+    opening_faces: Sequence[Box] = (),
 ) -> RenderSpec:
     """The spec of one clip. `words` have source times; `loudness` is `None` where there is nothing to hear.
 
     `camera` is that of the whole span; `pieces` are what stays of it, where that is not all.
 
     `brand_files` are the files of the brand kit that the settings name. `encoder_settings` are those of another encoder than the
-    processor's, in place of its own.
+    processor's, in place of its own. `language` is that of the words.
+    `opening_faces` are the faces that are seen on the clip's first seconds, in output pixels.
 
     Raises:
         StepFailed: the span lies outside the source, or the camera does not fit span and picture.
@@ -191,6 +199,13 @@ def make_render_spec(  # noqa: PLR0913 - it names everything that decides the by
         centre=caption_centre(camera, (width, height)),
         look=settings.look if drawn else UNSET,
     )
+    tones = (
+        plan_speakers(coloured_look(plan, settings.brand), drawn, words, wanted=settings.speaker_colours)
+        if drawn
+        else UNSET
+    )
+    marks_over = plan_emoji(drawn, language) if settings.emoji else ()
+    plan = msgspec.structs.replace(plan, speakers=tones, emoji=marks_over or UNSET)
     fonts: dict[str, str] = {}
     encoder = _encoder(encoder_settings)
     picture = Picture(width, height, grid.frame_rate)
@@ -199,12 +214,29 @@ def make_render_spec(  # noqa: PLR0913 - it names everything that decides the by
         look, captions, changes = _captions(plan, picture, settings, brand_files)
         fonts = fonts_by_file(captions.faces)
         encoder["caption_style_sha256"] = style_digest(look)
+        if marks_over:
+            encoder["emoji_sha256"] = drawings_digest(marks_over)
     brand: BrandPlan | UnsetType = UNSET
+    marks: tuple[MarkPlan, ...] = ()
     if settings.brand:
         kit = settings.brand
         marks = plan_marks(kit, picture, captions.occupied if captions else None)
         outro = plan_outro(kit.outro, picture, kit.colours) if kit.outro else None
         brand = plan_of(changes, marks, outro)
+    hook: HookPlan | UnsetType = UNSET
+    if settings.show_hook:
+        taken = [(float(m.x), float(m.y), float(m.x + m.width), float(m.y + m.height)) for m in marks]
+        taken += [captions.occupied] if captions and captions.occupied else []
+        room = HookRoom(
+            width=width,
+            height=height,
+            frame_rate=grid.frame_rate,
+            frames=shown.frames,
+            faces=opening_faces,
+            taken=taken,
+        )
+        hook, titled = _hook(candidate.hook, room, plan, settings, changes, brand_files)
+        fonts |= titled
     spec = RenderSpec(
         pipeline_version=PIPELINE_VERSION,
         ffmpeg_version=ffmpeg_version,
@@ -226,6 +258,7 @@ def make_render_spec(  # noqa: PLR0913 - it names everything that decides the by
         title=candidate.title,
         models=models,
         settings=encoder,
+        hook=hook,
         brand=brand,
         pieces=pieces or UNSET,
         noise=noise or UNSET,
@@ -233,6 +266,25 @@ def make_render_spec(  # noqa: PLR0913 - it names everything that decides the by
     )
     check_spec(spec)
     return spec
+
+
+def _hook(
+    text: str,
+    room: HookRoom,
+    plan: CaptionPlan,
+    settings: ClipSettings,
+    changes: CaptionChanges | None,
+    brand_files: BrandFiles,
+) -> tuple[HookPlan | UnsetType, dict[str, str]]:
+    """The title, where there is one and room for it, and the font it is drawn in."""
+    kit = settings.brand
+    own = None
+    if kit and kit.font is not None and changes is not None and changes.font is not None:
+        own = load_face(brand_file(brand_files, kit.font.file.sha256))
+    preferred = own or face_named(look_for(plan).font)
+    found = plan_hook(text, room, preferred, plate=kit.colours.plate if kit else None)
+    face = hook_face(" ".join(found.lines), preferred) if found else None
+    return (found, fonts_by_file([face])) if found and face else (UNSET, {})
 
 
 def _encoder(other: Mapping[str, str]) -> dict[str, str]:

@@ -20,6 +20,7 @@ __all__ = [
     "CaptionLook",
     "Shape",
     "load_style",
+    "look_for",
     "look_of",
     "read_style",
     "shape_of",
@@ -83,6 +84,11 @@ def look_of(plan: CaptionPlan) -> CaptionLook:
         StepFailed: the plan names none that there is.
     """
     return plan.look or load_style(plan.style)
+
+
+def look_for(plan: CaptionPlan) -> CaptionLook:
+    """The same where a title is to be drawn, too: a plan without captions has the usual one."""
+    return load_style(STYLE_NAMES[0]) if plan.style == "none" else look_of(plan)
 
 
 def read_style(path: Path) -> CaptionLook:

@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from cliply_assets.renders.command import still_graph
 from cliply_assets.renders.fonts import Face, face_for, face_named, showable
 from cliply_assets.renders.frame_choice import Region, best_frame, look_at_frames
-from cliply_assets.renders.styles import CaptionLook, load_style, look_of, shape_of
+from cliply_assets.renders.line_breaks import title_lines
+from cliply_assets.renders.styles import CaptionLook, look_for, shape_of
 from cliply_resources.documents import RenderSpec
 from cliply_resources.errors import StepFailed
 from cliply_resources.media_tools.ffmpeg import guarded_input, run_ffmpeg
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageFont import FreeTypeFont
 
-__all__ = ["Thumbnail", "draw_title", "title_lines", "write_thumbnail"]
+__all__ = ["Thumbnail", "draw_title", "write_thumbnail"]
 
 _MOST_LINES = 4
 _LARGEST, _SMALLEST = 0.125, 0.06  # em of the title, as shares of the picture's shorter side
@@ -76,7 +77,7 @@ def write_thumbnail(
 
 
 def _look(spec: RenderSpec) -> CaptionLook:
-    return load_style("highlight_word") if spec.captions.style == "none" else look_of(spec.captions)
+    return look_for(spec.captions)
 
 
 def _take(
@@ -202,28 +203,6 @@ def _fit(text: str, face: Face, *, width: float, shorter: int) -> _Set:
     )
     longest = max(map(measure, kept))
     return _Set(tuple(kept), max(12, round(em * min(1.0, limit / longest))))
-
-
-def title_lines(words: Sequence[str], measure: Callable[[str], float], limit: float) -> tuple[str, ...]:
-    """The fewest lines that fit, as even as possible; a word wider than the limit gets a line of its own."""
-    count = len(words)
-    best: list[tuple[int, float, int]] = [(0, 0.0, 0)]
-    for end in range(1, count + 1):
-        options = []
-        for start in range(end):
-            width = measure(" ".join(words[start:end]))
-            if width > limit and end - start > 1:
-                continue
-            above, unevenness, _ = best[start]
-            options.append((above + 1, unevenness + (1 - width / limit) ** 2, start))
-        best.append(min(options))
-    lines: list[str] = []
-    at = count
-    while at:
-        start = best[at][2]
-        lines.append(" ".join(words[start:at]))
-        at = start
-    return tuple(reversed(lines))
 
 
 def _pieces(line: str) -> list[str]:

@@ -41,7 +41,9 @@ def make_versions(
         transcript = step.document("transcript", "transcript.json", Transcript)
         if any(each.mask_profanity for each in settings):
             transcript = mask_transcript(transcript)
-            candidate = msgspec.structs.replace(candidate, title=mask_text(candidate.title))
+            candidate = msgspec.structs.replace(
+                candidate, title=mask_text(candidate.title), hook=mask_text(candidate.hook)
+            )
         material = Material(
             source=source,
             path=path,

@@ -4,6 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, PrimaryKeyConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cliply_resources.database.models import BOUND_WORKSPACE, NEW_ID, NOW, Base, Document
@@ -29,7 +30,7 @@ class BrandKitRow(Base):
     """Whether clips that name no kit are made with it."""
     style: Mapped[str | None]
     """The caption style of clips that name none."""
-    look: Mapped[Document | None]
+    look: Mapped[Document | None] = mapped_column(JSONB(none_as_null=True))
     """A caption style of the workspace's own for them, which goes before `style`."""
     colours: Mapped[Document] = mapped_column(server_default="{}")
     placements: Mapped[Document] = mapped_column(server_default="{}")

@@ -5,8 +5,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from cliply_resources.documents.brands import BrandKit, BrandPlan
-from cliply_resources.documents.looks import CaptionLook
+from cliply_resources.documents.brands import BrandKit, BrandPlan, Colour
+from cliply_resources.documents.looks import CaptionLook, SpeakerTone
 from cliply_resources.documents.sound import MusicFile, MusicPlan, NoiseReduction
 from cliply_resources.documents.spans import Span
 from cliply_resources.documents.transcript import Word
@@ -25,6 +25,8 @@ __all__ = [
     "ClipOptions",
     "ClipSettings",
     "Denoise",
+    "EmojiMark",
+    "HookPlan",
     "KeptPiece",
     "Layout",
     "Loudness",
@@ -78,6 +80,12 @@ class ClipOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     look: CaptionLook | UnsetType = UNSET
     """A caption style of one's own, in place of the named one."""
+    speaker_colours: bool | UnsetType = UNSET
+    """Whether each speaker's captions have colours of their own. Absent: where two or more speak in the clip."""
+    emoji: bool | UnsetType = UNSET
+    """Whether a few words of a clip get an emoji above them. Absent: no."""
+    show_hook: bool | UnsetType = UNSET
+    """Whether the clip's hook line is drawn on its first seconds. Absent: no."""
 
     @property
     def chosen(self) -> dict[str, Any]:
@@ -154,6 +162,13 @@ class CameraMove(msgspec.Struct, frozen=True, kw_only=True):
     """Absent from a move without any, so that such a spec keeps its digest."""
 
 
+class EmojiMark(msgspec.Struct, frozen=True, kw_only=True):
+    """An emoji above the caption with the word that begins at `at` seconds of the clip."""
+
+    at: float
+    emoji: str
+
+
 class CaptionPlan(msgspec.Struct, frozen=True, kw_only=True):
     """The words that are drawn, with times from the start of the clip."""
 
@@ -163,6 +178,24 @@ class CaptionPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Where the middle of the captions lies, as a share of the height. Absent: where the style has it."""
     look: CaptionLook | UnsetType = UNSET
     """A caption style that is not Cliply's own; `style` is then the one of Cliply's that moves as it does."""
+    speakers: dict[str, SpeakerTone] | UnsetType = UNSET
+    """By speaker: captions that have other colours than the style's own. Absent where there are none."""
+    emoji: tuple[EmojiMark, ...] | UnsetType = UNSET
+    """Absent where there are none."""
+
+
+class HookPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """The hook line as it is drawn from the clip's first frame on, each line on a plate; lengths are output pixels."""
+
+    lines: tuple[str, ...]
+    size: float
+    """ASS font size: ascent plus descent."""
+    top: float
+    """Upper edge of the first line's plate."""
+    frames: int
+    """It fades out in the last of them."""
+    colour: Colour
+    plate_colour: Colour
 
 
 class Loudness(msgspec.Struct, frozen=True, kw_only=True):
@@ -216,6 +249,8 @@ class RenderSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Engine and detector versions that the inputs came from."""
     settings: dict[str, str]
     """Encoder settings."""
+    hook: HookPlan | UnsetType = UNSET
+    """Absent where none is drawn."""
     brand: BrandPlan | UnsetType = UNSET
     """Absent where no kit changes anything, so that such a spec keeps its digest."""
     pieces: tuple[KeptPiece, ...] | UnsetType = UNSET

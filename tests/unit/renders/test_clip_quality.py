@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from cliply_assets.renders.frame_choice import FrameFacts, best_frame, look_at_frames
+from cliply_assets.renders.line_breaks import title_lines
 from cliply_assets.renders.preview import preview_style
 from cliply_assets.renders.provenance import describe, encode_provenance
 from cliply_assets.renders.quality import has_faststart, inspect_clip, problems, spans_in_log
 from cliply_assets.renders.render import render_clip
 from cliply_assets.renders.spec import spec_digest
 from cliply_assets.renders.styles import load_style
-from cliply_assets.renders.thumbnail import draw_title, title_lines, write_thumbnail
+from cliply_assets.renders.thumbnail import draw_title, write_thumbnail
 from cliply_resources.documents import CameraMove, Candidate, SourceVideo, Span, Transcript, Word
 from cliply_resources.errors import StepFailed
 from cliply_resources.progress import silent
