@@ -97,6 +97,7 @@ def listen(material: Material, candidate: Candidate, settings: ClipSettings, *, 
         path=material.path,
         grid=clip_grid(candidate.start, candidate.end, media=media),
         transcript=material.transcript,
+        shots=[shot.start for shot in material.scenes.shots[1:]],
         heard=material.heard,
         deadline_seconds=deadline_seconds,
     )

@@ -47,6 +47,8 @@ class Listening:
     path: Path
     grid: ClipGrid
     transcript: Transcript
+    shots: Sequence[float]
+    """When the picture cuts, in seconds of the source."""
     heard: "pl.DataFrame | None"
     """The table of `audio_features`; without it nothing is known to be laughter, applause or music."""
     deadline_seconds: float
@@ -99,6 +101,7 @@ def plan_sound(listening: Listening, settings: ClipSettings) -> SoundPlan:
             # Words that were guessed, or whose place was, are no reason to take sound away.
             fillers=said.quality != "low" and said.word_times == "measured",
             keep=lively_spans(listening.heard) if listening.heard is not None else (),
+            shots=listening.shots,
         )
     noise, decision = _noise(listening, sound) if wants_quiet else (None, None)
     shown = pieces if len(pieces) > 1 else ()

@@ -31,6 +31,7 @@ _LONGEST_TAIL = 0.4  # s of silence that an engine may count as part of a word
 _LEAST_WORD = 0.06  # s of a word that are sound for certain
 _SHORTEST_CUT = 0.2  # s; for less no jump in the picture is worth it
 _SHORTEST_PIECE = 0.25  # s; shorter ones flicker
+_FLASH = Fraction(1, 5)  # s; a shot that is shown for less flashes by
 _BEFORE_CUT = 0.55  # share of the rest that stays before the cut: sounds ring out, and then a breath is drawn
 _LIVELY = 0.4  # probability from which a tenth of a second counts as laughter or applause
 _RINGS_OUT = 0.5  # s; between two beats there is music, too
@@ -62,8 +63,9 @@ LEVELS: Mapping[str, TightenRules] = MappingProxyType(
 
 @dataclass(frozen=True)
 class _Cut:
-    """At least `least` seconds of `inside` (silence and fillers) are to go, and better `most`."""
+    """`most` seconds of `inside` (silence and a filler) are to go, and all of the filler; `gap` is the time between the two words."""
 
+    gap: Span
     inside: Span
     filler: Span | None
     most: float
@@ -78,12 +80,15 @@ def kept_pieces(
     language: str | None = None,
     fillers: bool = True,
     keep: Sequence[Span] = (),
+    shots: Sequence[float] = (),
 ) -> tuple[KeptPiece, ...]:
     """What stays of the clip, in order; one piece where nothing goes. Times are seconds of the source.
 
     `words` are the film's, `silences` what was measured to be quiet, in order. `fillers` is false where words are not known well enough
-    to be taken out. No cut touches `keep`. Before the first word and after the last nothing goes: where a clip begins and ends is not
-    decided here.
+    to be taken out. No cut touches `keep`. `shots` are the moments at which the picture cuts: a join that lies a few frames beside one
+    is moved onto it, so that no shot flashes by; that moves the picture alone, within the pause.
+
+    Before the first word and after the last nothing goes: where a clip begins and ends is not decided here.
     """
     start, end = clip.first_frame / clip.frame_rate, (clip.first_frame + clip.frames) / clip.frame_rate
     inside = [word for word in words if start <= (word.start + word.end) / 2 < end]
@@ -92,11 +97,12 @@ def kept_pieces(
     first, shift = clip.first_frame, 0
     for cut in _cuts(inside, quiet, rules, language if fillers else None):
         placed = _on_frames(cut, clip.frame_rate)
-        if placed is None:
+        if placed is None or (placed.first - first) / clip.frame_rate < _SHORTEST_PIECE:
             continue
+        onto = _onto_shot(placed, cut.gap, clip.frame_rate, shots)
+        if (onto.first - first) / clip.frame_rate + Fraction(onto.shift - shift, _AUDIO_RATE) >= _SHORTEST_PIECE / 2:
+            placed = onto
         from_frame, frames, next_shift = placed
-        if (from_frame - first) / clip.frame_rate < _SHORTEST_PIECE:
-            continue
         pieces.append(KeptPiece(first_frame=first, frames=from_frame - first, sound_shift=shift))
         first, shift = from_frame + frames, next_shift
     last = clip.first_frame + clip.frames
@@ -182,7 +188,7 @@ def _pause(gap: tuple[float, float], runs: Sequence[Span], longest: float, rest:
         take = min(wanted, run.duration)
         if take < _SHORTEST_CUT:
             break
-        chosen.append(_Cut(run, None, take))
+        chosen.append(_Cut(Span(*gap), run, None, take))
         wanted -= take
     yield from sorted(chosen, key=lambda cut: cut.inside.start)
 
@@ -199,11 +205,20 @@ def _filler(gap: tuple[float, float], runs: Sequence[Span], filler: Span, rest: 
         return
     heard = Span(before.end, after.start)
     quiet = gap[1] - gap[0] - heard.duration
-    yield _Cut(Span(before.start, after.end), heard, heard.duration + max(0.0, quiet - max(_FILLER_REST, rest)))
+    yield _Cut(
+        Span(*gap), Span(before.start, after.end), heard, heard.duration + max(0.0, quiet - max(_FILLER_REST, rest))
+    )
 
 
-def _on_frames(cut: _Cut, rate: Fraction) -> tuple[int, int, int] | None:
+class _Placed(NamedTuple):
     """The first frame that goes, how many go, and the samples by which the sound is cut later than the picture."""
+
+    first: int
+    frames: int
+    shift: int
+
+
+def _on_frames(cut: _Cut, rate: Fraction) -> _Placed | None:
     room = floor(Fraction(cut.inside.duration) * rate)
     if cut.filler is None:
         frames = min(floor(Fraction(cut.most) * rate), room)
@@ -219,4 +234,21 @@ def _on_frames(cut: _Cut, rate: Fraction) -> tuple[int, int, int] | None:
         high = min(cut.filler.start, cut.inside.end - float(frames / rate))
         start = low + (high - low) * _BEFORE_CUT
     first = round(Fraction(start) * rate)
-    return first, frames, round((Fraction(start) - first / rate) * _AUDIO_RATE)
+    return _Placed(first, frames, round((Fraction(start) - first / rate) * _AUDIO_RATE))
+
+
+def _onto_shot(placed: _Placed, gap: Span, rate: Fraction, shots: Sequence[float]) -> _Placed:
+    """The same with its picture on the cut of the film that lies beside it; as it was where none does."""
+    for shot in shots:
+        frame = round(Fraction(shot) * rate)
+        early, late = placed.first - frame, frame - (placed.first + placed.frames)
+        if 0 < early <= _FLASH * rate:
+            moved = -early
+        elif 0 < late <= _FLASH * rate:
+            moved = late
+        else:
+            continue
+        first = placed.first + moved
+        if gap.start <= first / rate and (first + placed.frames) / rate <= gap.end:
+            return _Placed(first, placed.frames, placed.shift - round(moved / rate * _AUDIO_RATE))
+    return placed

@@ -212,8 +212,8 @@ class KeptPiece(msgspec.Struct, frozen=True, kw_only=True):
     first_frame: int
     frames: int
     sound_shift: int = 0
-    """Samples at 48 kHz by which the sound begins after the picture (before it, where negative); what is taken out is equally long in both.
-    So sound is cut exactly in the pause, and the picture on a frame."""
+    """Samples at 48 kHz by which the sound is joined after the picture (before it, where negative); what is taken out is equally long in
+    both. So sound is cut exactly in the pause, and the picture on a frame or on a cut of the film beside it."""
 
     @property
     def end_frame(self) -> int:

@@ -4,6 +4,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -182,10 +183,10 @@ def test_no_cut_ever_touches_a_word_that_stays(talk: tuple[list[str | float], st
     words, silences = speech(*talk[0], start=float(first / rate) + 0.1)
     grid = ClipGrid(rate, first, round((words[-1].end + 0.5 - float(first / rate)) * rate))
 
-    pieces = kept_pieces(grid, words, silences, LEVELS[talk[1]], language="en")
+    pieces = kept_pieces(grid, words, silences, LEVELS[talk[1]], language="en", shots=[word.end for word in words[::3]])
 
     assert (pieces[0].first_frame, pieces[-1].end_frame) == (first, first + grid.frames)
-    assert all(piece.frames >= 1 and abs(piece.sound_shift) <= 24000 / rate + 1 for piece in pieces)
+    assert all(piece.frames >= 1 and abs(piece.sound_shift) <= 9600 + 24000 / rate + 1 for piece in pieces)
     plain = [word.text.strip(",.") for word in words]
     for one, after in pairwise(pieces):
         assert one.end_frame < after.first_frame
@@ -197,6 +198,23 @@ def test_no_cut_ever_touches_a_word_that_stays(talk: tuple[list[str | float], st
         assert set(touched) <= {"um", "uh", "you", "know"}, (gone, touched)
         if "you" in touched or "know" in touched:
             assert talk[1] == "tight"
+
+
+def test_a_join_beside_a_cut_of_the_film_moves_onto_it_so_that_nothing_flashes_by() -> None:
+    parts: list[str | float] = ["We", "waited", 2.0, "and", "waited"]
+    words, _, plain = tightened(parts)
+    start, end = plain[0].end_frame, plain[1].first_frame
+
+    for shot in (start - 3, end + 1, end + 3):
+        _, _, moved = tightened(parts, shots=[shot / 30])
+
+        assert shot in {moved[0].end_frame, moved[1].first_frame}
+        assert [gone.duration for gone in cuts(moved)] == [gone.duration for gone in cuts(plain)]
+        # The sound is cut where it was.
+        assert cuts(moved)[0].start == pytest.approx(cuts(plain)[0].start, abs=1e-4)
+        assert words[1].end <= moved[0].end_frame / 30 < moved[1].first_frame / 30 <= words[2].start
+    for shot in (start - 9, start + 20, end + 9):
+        assert tightened(parts, shots=[shot / 30])[2] == plain
 
 
 def test_the_rooms_reactions_are_read_from_the_measured_table() -> None:
