@@ -5,7 +5,7 @@ names the number it holds. Whether a publisher lives is asked of its advisory lo
 dies; only a dead one's publishing call is ever taken to be over.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -14,6 +14,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from cliply_assets.posts.together import Together
 from cliply_resources.accounts import AccountAccess, park_account, read_access
 from cliply_resources.database import AccountRow, Database, PlatformSwitch, PostAttempt, PostRow
 from cliply_resources.database.connect import lock_key
@@ -40,6 +41,8 @@ PASSING_SECONDS = 60
 SWITCHED_OFF_SECONDS = 30.0
 WAITING: tuple[PostState, ...] = ("due", "claimed", "prepared")
 DAY = timedelta(days=1)
+BY_ITSELF = {"synchronize_session": False}
+"""No object in memory stands for the row that a statement changes."""
 
 
 class LeaseLost(Exception):
@@ -82,6 +85,17 @@ class Attempted:
     sent_bytes: int = 0
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Written:
+    """What one call leaves in the rows of its post."""
+
+    work: Work
+    move: Move
+    attempted: Attempted | None
+    progress: PublishState
+    values: dict[str, object]
+
+
 def publisher_lock(worker: UUID) -> str:
     """The name of the lock that a publisher holds for as long as it lives."""
     return f"publisher {worker}"
@@ -106,6 +120,7 @@ class PostRecords:
         self._worker = worker
         self._lease = timedelta(seconds=lease_seconds)
         self._takeover = timedelta(seconds=takeover_seconds)
+        self._together: Together[_Written, None] = Together(self._write_all)
 
     def to_wake(self, moment: datetime, at_most: int) -> list[tuple[UUID, UUID]]:
         """Workspace and post ids to look at by then, the earliest due first."""
@@ -187,7 +202,7 @@ class PostRecords:
             held_back = self._held_back(session, work, account, now)
             if held_back is not None:
                 return held_back
-            written = session.execute(
+            update = (
                 self._held(work)
                 .where(PostRow.revision == work.revision, PostRow.state.in_(("claimed", "prepared")))
                 .values(
@@ -195,7 +210,8 @@ class PostRecords:
                     lease_until=now + self._lease, wake_at=now + self._takeover,
                 )
                 .returning(PostRow.id)
-            ).one_or_none()  # fmt: skip
+            )  # fmt: skip
+            written = session.execute(update, execution_options=BY_ITSELF).one_or_none()
             if written is None:
                 raise LeaseLost
             session.add(
@@ -220,27 +236,39 @@ class PostRecords:
         committed_at = None if move.intent == "not_applied" else work.standing.committed_at
         over = move.state in FINAL and move.next_at is None
         wake_at = now + self._takeover if keep else None if over or move.state == "asking" else move.next_at or now
-        with self.database.pipeline(work.workspace_id) as session:
-            written = session.execute(
-                self._held(work)
-                .values(
-                    state=move.state, reason=move.reason, code=move.code, attempts=move.attempts, restarts=move.restarts,
-                    reauthorized=move.renew, committed_at=committed_at, handle=progress.handle, updated_at=now,
-                    progress=None if over else self.vault.seal_document(progress, progress_place(work.workspace_id, work.post_id)),
-                    worker=self._worker if keep else None, lease_until=now + self._lease if keep else None, wake_at=wake_at,
-                    **_published_values(move, published, now),
-                )
-                .returning(PostRow.id)
-            ).one_or_none()  # fmt: skip
-            if written is None:
-                raise LeaseLost
-            self._note(session, work, move, attempted, progress)
+        values = {
+            "state": move.state, "reason": move.reason, "code": move.code, "attempts": move.attempts, "restarts": move.restarts,
+            "reauthorized": move.renew, "committed_at": committed_at, "handle": progress.handle, "updated_at": now,
+            "progress": None if over else self.vault.seal_document(progress, progress_place(work.workspace_id, work.post_id)),
+            "worker": self._worker if keep else None, "lease_until": now + self._lease if keep else None, "wake_at": wake_at,
+            **_published_values(move, published, now),
+        }  # fmt: skip
+        written = _Written(work=work, move=move, attempted=attempted, progress=progress, values=values)
+        self._together.ask(work.workspace_id, written)
         self._park(work, move)
         standing = msgspec.structs.replace(
             work.standing, state=move.state, attempts=move.attempts, restarts=move.restarts, reauthorized=move.renew,
             committed_at=committed_at,
         )  # fmt: skip
         return _with(work, standing=standing, progress=progress, published=published)
+
+    def _write_all(self, workspace_id: UUID, results: Sequence[_Written]) -> list[LeaseLost | None]:
+        """Each result, or why it was not written. Intents are never written here: each is committed before its call."""
+        try:
+            with self.database.pipeline(workspace_id) as session:
+                return [self._write_one(session, one) for one in results]
+        except sa.exc.DBAPIError:
+            if len(results) == 1:
+                raise
+        # What the database refuses of one must not hold back the others.
+        return [answer for one in results for answer in self._write_all(workspace_id, [one])]
+
+    def _write_one(self, session: Session, result: _Written) -> LeaseLost | None:
+        update = self._held(result.work).values(**result.values).returning(PostRow.id)
+        if session.execute(update, execution_options=BY_ITSELF).one_or_none() is None:
+            return LeaseLost()
+        self._note(session, result.work, result.move, result.attempted, result.progress)
+        return None
 
     def _park(self, work: Work, move: Move) -> None:
         # By itself: an account is locked before its posts everywhere, and never after.
@@ -427,7 +455,7 @@ class PostRecords:
             }  # fmt: skip
             if attempted.kind == StepKind.COMMIT:
                 resolved = {} if move.intent is None else {"resolution": move.intent}
-                session.execute(intents.values(**said, **resolved))
+                session.execute(intents.values(**said, **resolved), execution_options=BY_ITSELF)
                 return
             session.add(
                 PostAttempt(
@@ -436,7 +464,7 @@ class PostRecords:
                 )
             )  # fmt: skip
         if move.intent is not None:
-            session.execute(intents.values(resolution=move.intent))
+            session.execute(intents.values(resolution=move.intent), execution_options=BY_ITSELF)
 
 
 def _published_values(move: Move, published: Published | None, now: datetime) -> dict[str, object]:
