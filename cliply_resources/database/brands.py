@@ -30,13 +30,13 @@ class BrandKitRow(Base):
     """Whether clips that name no kit are made with it."""
     style: Mapped[str | None]
     """The caption style of clips that name none."""
-    look: Mapped[Document | None] = mapped_column(JSONB(none_as_null=True))
-    """A caption style of the workspace's own for them, which goes before `style`."""
     colours: Mapped[Document] = mapped_column(server_default="{}")
     placements: Mapped[Document] = mapped_column(server_default="{}")
     """Where logo and watermark lie; what is absent lies where we put it."""
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     changed_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    look: Mapped[Document | None] = mapped_column(JSONB(none_as_null=True))
+    """A caption style of the workspace's own for clips that name none, which goes before `style`."""
 
 
 class BrandFileRow(Base):
