@@ -40,7 +40,7 @@ __all__ = [
 FAILURE_CODE = "code"
 """Metadata of a failed step: the stable code of the error, for whoever has to decide what to do about it."""
 
-PICTURES = (".jpg", ".png")
+PICTURES = (".jpg", ".png", ".svg")
 """Stored pictures that are shown beside a materialization."""
 
 PICTURE_SIZE = (1000, 640)
@@ -192,7 +192,8 @@ def metadata_of(outcome: StepOutcome, storage: Storage) -> Mapping[str, dg.Metad
         else:
             shown[name] = dg.MetadataValue.float(value) if isinstance(value, float) else dg.MetadataValue.int(value)
     for name, stored in outcome.finished.objects.items():
-        if name.endswith(PICTURES):
+        # A drawing is sharp at any size; of the same as pixels an operator needs no second.
+        if name.endswith(PICTURES) and not (name.endswith(".png") and f"{name[:-4]}.svg" in outcome.finished.objects):
             shown[name] = picture(storage.get_bytes(stored.key))
     rows = [
         dg.TableRecord({"object": stored.key, "bytes": stored.size}) for stored in outcome.finished.objects.values()
@@ -202,9 +203,11 @@ def metadata_of(outcome: StepOutcome, storage: Storage) -> Mapping[str, dg.Metad
 
 
 def picture(data: bytes, *, at_most: tuple[int, int] = PICTURE_SIZE) -> dg.MetadataValue:
-    """A JPEG or PNG as Dagster shows it: embedded, no larger than `at_most` pixels."""
+    """A JPEG or PNG as Dagster shows it: embedded, no larger than `at_most` pixels; or an SVG as it is."""
     from PIL import Image
 
+    if data.startswith(b"<svg"):
+        return dg.MetadataValue.md(f"![picture](data:image/svg+xml;base64,{base64.b64encode(data).decode()})")
     with Image.open(io.BytesIO(data)) as found:
         kind = found.format or "PNG"
         found.thumbnail(at_most)

@@ -68,7 +68,7 @@ def _head(report: Report, title: str) -> list[Any]:
 
 
 def _signals(chart: bytes | None) -> list[Any]:
-    found = _image(chart, 499, 340) if chart else None
+    found = _image(chart, 499, 410) if chart else None
     return [] if found is None else [_heading("Signals"), found, _space(8)]
 
 

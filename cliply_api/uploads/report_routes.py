@@ -1,4 +1,4 @@
-"""`/api/uploads/{upload_id}/report.pdf`."""
+"""`/api/uploads/{upload_id}/report.pdf`, and the chart of signals that it shows."""
 
 from typing import Any
 from uuid import UUID
@@ -53,6 +53,44 @@ def report_as_pdf(
     return ApiResponse(made, media_type="application/pdf", headers=headers)
 
 
+@get(
+    "/{upload_id:uuid}/signals.svg",
+    guards=[may("upload.read")],
+    operation_id="GetSignalsChart",
+    summary="Get the timeline as a drawing",
+    media_type="image/svg+xml",
+    sync_to_thread=True,
+)
+def signals_as_svg(
+    session: NamedDependency[Session],
+    principal: NamedDependency[Principal],
+    storage: NamedDependency[Storage],
+    upload_id: FromPath[UUID],
+) -> ApiResponse[bytes]:
+    """A curve for every signal, the chosen moments marked with rank and score; sharp at any size."""
+    drawn = results.object_of(session, principal, storage, upload_id, "clip_candidates", "signals.svg")
+    return ApiResponse(drawn, media_type="image/svg+xml", headers={"Content-Security-Policy": "default-src 'none'"})
+
+
+@get(
+    "/{upload_id:uuid}/signals.png",
+    guards=[may("upload.read")],
+    operation_id="GetSignalsPicture",
+    summary="Get the timeline as a picture",
+    media_type="image/png",
+    sync_to_thread=True,
+)
+def signals_as_png(
+    session: NamedDependency[Session],
+    principal: NamedDependency[Principal],
+    storage: NamedDependency[Storage],
+    upload_id: FromPath[UUID],
+) -> ApiResponse[bytes]:
+    """The same in pixels, for where no drawing is shown."""
+    drawn = results.object_of(session, principal, storage, upload_id, "clip_candidates", "signals.png")
+    return ApiResponse(drawn, media_type="image/png")
+
+
 def _fetching(storage: Storage, key: str) -> Picture:
     def fetch() -> bytes | None:
         try:
@@ -63,4 +101,4 @@ def _fetching(storage: Storage, key: str) -> Picture:
     return fetch
 
 
-REPORT_HANDLERS: list[Any] = [report_as_pdf]
+REPORT_HANDLERS: list[Any] = [report_as_pdf, signals_as_svg, signals_as_png]

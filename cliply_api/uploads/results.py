@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from cliply_api.auth.principal import Principal
-from cliply_api.uploads.schemas import ClipLine, RenderLine, Report, SignalsView, TranscriptView, UsageView
+from cliply_api.uploads.schemas import ClipLine, RenderLine, Report, SignalsView, StepView, TranscriptView, UsageView
 from cliply_api.uploads.service import find
 from cliply_api.uploads.views import rows_of, step_views, upload_view, usage_view
 from cliply_resources.database.models import Clip, Render, UploadStep
@@ -96,8 +96,13 @@ def report(session: Session, principal: Principal, upload_id: UUID) -> Report:
         steps=steps,
         usage=usage_view(rows.steps),
         clips=_clips(session, principal.workspace, upload_id),
+        signals_chart=f"/api/uploads/{upload_id}/signals.svg" if _is_chosen(steps) else None,
         problems=[f"{step.label}: {step.reason}" for step in steps if step.state == "failed" and step.reason],
     )
+
+
+def _is_chosen(steps: list[StepView]) -> bool:
+    return any(step.step == "clip_candidates" and step.state == "completed" for step in steps)
 
 
 def _clips(session: Session, workspace_id: UUID, upload_id: UUID) -> list[ClipLine]:

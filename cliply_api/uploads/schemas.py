@@ -425,4 +425,6 @@ class Report(View, kw_only=True):
     steps: list[StepView]
     usage: UsageView
     clips: list[ClipLine]
+    signals_chart: str | None
+    """Path of the drawing that shows every signal and the chosen moments (SVG); nothing before these are chosen."""
     problems: list[str]

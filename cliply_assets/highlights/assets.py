@@ -6,7 +6,9 @@ import msgspec
 import polars as pl
 from msgspec import UNSET
 
-from cliply_assets.highlights.chart import signals_chart
+from cliply_assets.highlights.chart import lay_out_chart
+from cliply_assets.highlights.chart_png import chart_png
+from cliply_assets.highlights.chart_svg import chart_svg
 from cliply_assets.highlights.choose import choose_candidates
 from cliply_assets.highlights.llm_ranking import FOR_THE_MODEL, PROMPT_VERSION, rank_in_two_passes
 from cliply_assets.pipeline import upload_asset
@@ -75,10 +77,12 @@ def clip_candidates(work: StepWork) -> StepResult:
         )
     table = work.folder / "signals.parquet"
     signals.write_parquet(table)
-    chart = work.folder / "signals.png"
-    chart.write_bytes(signals_chart(signals, chosen))
+    chart = lay_out_chart(signals, chosen)
+    drawn = {name: work.folder / name for name in ("signals.svg", "signals.png")}
+    drawn["signals.svg"].write_text(chart_svg(chart), encoding="utf-8")
+    drawn["signals.png"].write_bytes(chart_png(chart))
     return StepResult(
-        files={"signals.parquet": table, "signals.png": chart},
+        files={"signals.parquet": table, **drawn},
         documents={"candidates.json": chosen},
         metadata={
             "candidates": len(chosen.candidates),

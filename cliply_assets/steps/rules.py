@@ -74,7 +74,7 @@ STEPS: Mapping[str, StepRules] = _by_name(
     StepRules(
         name="clip_candidates",
         label="Choosing moments",
-        code_version="3",
+        code_version="4",
         after=("source_video", "transcript", "scenes", "face_tracks", "audio_features"),
         max_attempts=3,
         backoff_seconds=10.0,

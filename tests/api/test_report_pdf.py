@@ -23,6 +23,8 @@ TITLES = {
     8: "word " * 200,
 }
 
+DRAWING = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 4 4"><rect width="4" height="4"/></svg>'
+
 
 def picture(color, size=(1080, 1920), kind="JPEG"):
     out = io.BytesIO()
@@ -56,10 +58,13 @@ def reported(client, storage, shared_url):
                 storage.put_bytes(key, b"no picture" if rank == 9 else picture((25 * rank, 80, 200 - 20 * rank)))
         chart = analysis_key(UUID(person.workspace_id), upload, "signals.png")
         storage.put_bytes(chart, picture("white", (1600, 900), "PNG"))
+        drawing = analysis_key(UUID(person.workspace_id), upload, "signals.svg")
+        storage.put_bytes(drawing, DRAWING)
         connection.execute(
             "UPDATE upload_steps SET output = jsonb_build_object('objects', jsonb_build_object('signals.png', "
-            "jsonb_build_object('key', %s::text))) WHERE workspace_id = %s AND step = 'clip_candidates'",
-            [chart, person.workspace_id],
+            "jsonb_build_object('key', %s::text), 'signals.svg', jsonb_build_object('key', %s::text))) "
+            "WHERE workspace_id = %s AND step = 'clip_candidates'",
+            [chart, drawing, person.workspace_id],
         )
     return person, upload
 
@@ -90,6 +95,27 @@ def test_the_report_has_every_clip_with_its_words_in_their_own_script(reported):
     assert "1:00.0 to 1:31.5 (31.5 s)" in words
     assert "\N{REPLACEMENT CHARACTER}" not in words
     assert words.count("no picture") == 2
+
+
+def test_the_chart_comes_as_a_drawing_and_as_pixels_and_the_report_says_where(reported):
+    person, upload = reported
+    path = person("GET", f"/api/uploads/{upload}/report").json()["signals_chart"]
+    drawing, pixels = person("GET", path), person("GET", f"/api/uploads/{upload}/signals.png")
+
+    assert (drawing.headers["content-type"], drawing.content) == ("image/svg+xml", DRAWING)
+    assert "default-src 'none'" in drawing.headers["content-security-policy"]
+    assert pixels.headers["content-type"] == "image/png"
+    assert Image.open(io.BytesIO(pixels.content)).size == (1600, 900)
+
+
+def test_nobody_else_sees_the_chart_and_before_moments_are_chosen_there_is_none(client, reported):
+    _, upload = reported
+    stranger = sign_up(client)
+    assert stranger("GET", f"/api/uploads/{upload}/signals.svg").status_code == 404
+    body = {"source_url": "https://www.youtube.com/watch?v=abcdefghijk"}
+    fresh = stranger("POST", "/api/uploads", json=body).json()["upload"]["id"]
+    assert stranger("GET", f"/api/uploads/{fresh}/signals.svg").status_code == 404
+    assert stranger("GET", f"/api/uploads/{fresh}/report").json()["signals_chart"] is None
 
 
 def test_it_shows_the_chart_and_the_pictures_small(reported):

@@ -1,17 +1,13 @@
 """Signals share one grid and one scale, and what is missing does no harm."""
 
-import io
-
 import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
-from cliply_assets.highlights.chart import signals_chart
 from cliply_assets.highlights.timeline import build_timeline, normalised
-from cliply_resources.documents import Candidate, Candidates, HeatmapPoint
+from cliply_resources.documents import HeatmapPoint
 
 
 def timeline(duration=30.0, **given_signals):
@@ -60,25 +56,3 @@ def test_the_first_stretch_of_a_heatmap_is_not_believed():
 def test_broken_numbers_do_not_spread():
     motion = pl.DataFrame({"time": np.arange(0, 30, 0.5), "motion": [float("nan"), *np.arange(59.0)]})
     assert np.isfinite(timeline(motion=motion).weighted({"motion": 1.0})).all()
-
-
-@pytest.mark.parametrize("rows", [1, 40, 30_000])
-def test_the_chart_is_a_png_that_marks_the_clips(rows):
-    rng = np.random.default_rng(1)
-    signals = pl.DataFrame({"time": np.arange(rows) * 0.5, "text": rng.random(rows), "score": rng.random(rows)})
-    seconds = rows * 0.5
-    clip = Candidate(
-        start=0.2 * seconds,
-        end=0.6 * seconds,
-        score=81.0,
-        subscores={},
-        title="t",
-        description="",
-        hashtags=(),
-        reasons=(),
-    )
-    chosen = Candidates(ranker="built-in", profile="talk", candidates=(clip,))
-    picture = Image.open(io.BytesIO(signals_chart(signals, chosen))).convert("RGB")
-    assert picture.width == 1400
-    colours = {colour for _, colour in picture.getcolors(1 << 20)}
-    assert (0xFF, 0xF1, 0xC2) in colours
