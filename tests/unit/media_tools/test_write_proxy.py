@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import cliply_resources
+from cliply_assets.source import proxy
 from cliply_assets.source.proxy import AUDIO, FRAMES, MOTION, TIMING, frames_size, parse_timing, write_proxy
 from cliply_resources.documents.media import MediaProxy, VideoStream
 from cliply_resources.errors import DeadlineExceeded, MediaError, StepFailed
@@ -105,6 +106,26 @@ def test_motion_holds_every_source_frame_in_order(counting: Path, tmp_path: Path
     written = Written(counting, tmp_path)
     assert written.brightness == pytest.approx(np.arange(60) * 3 * 255 / 219, abs=2.0)
     assert not written.proxy.has_audio
+
+
+def test_unsmoothed_block_edges_of_a_large_film_change_no_time_and_hardly_a_pixel(
+    film: Film, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = film(
+        "large.mp4",
+        *("-f", "lavfi", "-i", "testsrc2=s=1280x720:r=30:d=1.5", "-vf", "noise=c0s=9:c0f=t:all_seed=1"),
+        *("-c:v", "libx264", "-preset", "faster", "-crf", "30", "-threads", "1"),
+    )
+    quick = Written(large, tmp_path / "quick")
+    monkeypatch.setattr(proxy, "_unsmoothed", lambda _video: ())
+    exact = Written(large, tmp_path / "exact")
+
+    assert np.array_equal(quick.times, exact.times)
+    assert quick.scores == pytest.approx(exact.scores, abs=0.2)
+    assert quick.brightness == pytest.approx(exact.brightness, abs=0.5)
+    assert not all(np.array_equal(a, b) for (_, a), (_, b) in zip(quick.frames, exact.frames, strict=True))
+    for (_, one), (_, other) in zip(quick.frames, exact.frames, strict=True):
+        assert np.abs(one.astype(int) - other).mean() < 3
 
 
 def test_sound_and_picture_stay_together(flash: Path, tmp_path: Path) -> None:
