@@ -222,7 +222,7 @@ def _arguments(source: Path, media: SourceMedia, threads: int | None, decoder: t
         # begin with `scale`, which follows such changes. Turning is ours, because ffmpeg's own comes before it.
         *guarded_input(source, *pool, *_unsmoothed(media.video), *decoder, "-noautorotate", "-reinit_filter:v", "0"),
         *("-filter_complex", _picture_graph(media.video)),
-        # The usual code tables: a search for better ones costs a fifth of what a small picture costs, and saves a hundredth of its bytes.
+        # The usual code tables: better ones cost a fifth of what a small picture costs, and save a twenty-fifth of its bytes.
         *("-map", "[frames]", "-c:v", "mjpeg", "-q:v", "4", "-huffman", "default", "-threads:v", "1"),
         *(*plain, "-f", "matroska", FRAMES),
         *("-map", "[motion]", "-fps_mode", "passthrough", *plain, "-f", "rawvideo", MOTION),
