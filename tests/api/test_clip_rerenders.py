@@ -11,7 +11,7 @@ from clip_rows import add_clip, add_render, add_upload
 from cliply_assets.partitions import REQUEST_TAG
 from cliply_assets.renders.wishes import WishRecords
 from cliply_resources.database import Render, Upload, UploadStep
-from cliply_resources.documents import Segment, Transcript, Word
+from cliply_resources.documents import ClipSettings, Segment, Transcript, Word
 from cliply_resources.storage import analysis_key
 from sensors.render_wishes import wish_requests
 
@@ -113,6 +113,27 @@ def test_a_layout_is_asked_for_by_name_reaches_the_pipeline_and_stays_for_the_ne
     again = wish_for(owner, clip, style="bounce")
     assert (again["layout"], again["mask_profanity"], again["style"]) == ("panels", True, "bounce")
     assert owner("POST", f"/api/clips/{clip}/rerender", json={"layout": "round"}).status_code == 400
+
+
+def test_what_is_done_to_the_sound_is_asked_for_reaches_the_pipeline_and_is_told(rows, owner, clip, wishes):
+    song = {"key": "w/brands/brought/a.mp3", "sha256": "a" * 64, "name": "song.mp3", "integrated_lufs": -16.0}
+    sound = {"removed_s": 2.4, "removed_words": 3, "noise_reduced_db": 9.5}
+    with rows(owner) as session:
+        add_render(session, clip)
+        session.flush()
+        session.execute(sa.update(Render).where(Render.clip_id == clip).values(options={"music": song}, sound=sound))
+    asked = wish_for(owner, clip, tighten="tight", denoise="off")
+    assert (asked["tighten"], asked["denoise"], asked["music"]) == ("tight", "off", "song.mp3")
+    claimed = wishes.claim(UUID(asked["id"]))
+    facts = wishes.begin(UUID(asked["id"]), claimed.attempt, deadline_seconds=60)
+    assert facts.options == {"music": song, "tighten": "tight", "denoise": "off"}
+    settings = msgspec.convert(facts.options, ClipSettings)
+    assert (settings.tighten, settings.music.name) == ("tight", "song.mp3")
+    assert wish_for(owner, clip, music="none")["music"] is None
+    assert owner("POST", f"/api/clips/{clip}/rerender", json={"tighten": "a bit"}).status_code == 400
+    version = owner("GET", f"/api/clips/{clip}").json()["newest"][0]
+    told = {name: version[name] for name in (*sound, "tighten", "denoise", "music")}
+    assert told == {**sound, "tighten": "off", "denoise": "auto", "music": "song.mp3"}
 
 
 def test_another_span_is_moved_to_words_and_holds_for_the_clip_once_it_is_rendered(owner, clip, wishes):

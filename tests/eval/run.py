@@ -1,9 +1,10 @@
 """Measures how good the clips are, and prints one JSON document; `make eval` calls it.
 
-    python tests/eval/run.py [--films cut,walk] [--talks podcast_bakery] [--only selection,films,words] [--work build/eval]
+    python tests/eval/run.py [--films cut,walk] [--talks podcast_bakery] [--only selection,sounds,films,words] [--work build/eval]
 
 `selection` measures the choice of moments on written talks, `films` what `cliply clip` makes of composed films, `words` the word
-times of the engine that comes with Cliply. Figures are stored in `docs/quality.md`; nothing here passes or fails.
+times of the engine that comes with Cliply, `sounds` noise reduction and tightening on speech in known noise. Figures are stored in
+`docs/quality.md` and `docs/sound.md`; nothing here passes or fails.
 """
 
 import argparse
@@ -26,9 +27,10 @@ from compose import compose  # noqa: E402
 from films import FILMS, film_named  # noqa: E402
 from footage import measure_clip  # noqa: E402
 from selection import measure_selection  # noqa: E402
+from sounds import measure_sounds  # noqa: E402
 from truth import Sound  # noqa: E402
 
-PARTS = ("selection", "words", "films")
+PARTS = ("selection", "words", "sounds", "films")
 _SHORTEST, _LONGEST = 10, 30  # s
 
 
@@ -50,6 +52,8 @@ def main() -> None:
         document["selection"] = measure_selection([name for name in chosen.talks.split(",") if name])
     if "words" in parts:
         document["word_times"] = _word_times(chosen.work, [film.name for film in films if film.lines])
+    if "sounds" in parts:
+        document["sounds"] = measure_sounds()
     if "films" in parts:
         document["films"] = _films(chosen.work, [film.name for film in films])
         document["films_together"] = _together(document["films"])
