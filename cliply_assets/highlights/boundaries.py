@@ -41,6 +41,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     shortest: float
     longest: float
     cuts: tuple[float, ...] = ()
+    beats: tuple[float, ...] = ()
+    """Where music sets the pace: a clip begins and ends on one of them rather than between two."""
 
 
 def gaps_around(sentences: Sequence[Sentence], duration: float) -> tuple[Gap, ...]:

@@ -22,6 +22,7 @@ Floats = NDArray[np.float64]
 PLENTY = 3.0
 """Seconds of full worth above the ordinary that make a moment rich; more adds little."""
 
+_BEAT_BESIDE = 0.6  # s; the slowest pulse has a beat within that
 _LANDING_HEARD = 2.0  # s of laughter or applause a clip keeps
 _ENDS_A_PEAK = 3  # proposals each peak may make
 _BEST_OVERALL = 60  # proposals taken whatever their peak
@@ -79,8 +80,8 @@ def signal_moments(film: Film, *, wanted: int, anchors: Sequence[float] = ()) ->
     found = []
     for row in _peaks(_spread(curve, max(1, int(limits.shortest / STEP / 4))), max(12, 4 * wanted)):
         peak = row * STEP
-        start = _quiet_place(curve, marks, peak - 0.7 * length, peak - 0.2 * length)
-        end = _quiet_place(curve, marks, max(peak + 0.2 * length, start + 0.8 * length), start + 1.3 * length)
+        start = _quiet_place(film, marks, peak - 0.7 * length, peak - 0.2 * length)
+        end = _quiet_place(film, marks, max(peak + 0.2 * length, start + 0.8 * length), start + 1.3 * length)
         times = _between_words(gaps, start, end, limits)
         if times is not None:
             found.append(_with_sentences(film, times, peak))
@@ -193,14 +194,20 @@ def _spread(curve: Floats, reach: int) -> Floats:
     return smooth
 
 
-def _quiet_place(curve: Floats, marks: Sequence[float], low: float, high: float) -> float:
-    """A cut or another mark between the two times, the last one; otherwise where the curve is lowest."""
+def _quiet_place(film: Film, marks: Sequence[float], low: float, high: float) -> float:
+    """A cut or another mark between the two times, the last one; otherwise where the curve is lowest, or on the beat beside that."""
+    curve, beats = film.curve, film.limits.beats
     inside = [mark for mark in marks if low <= mark <= high]
     if inside:
         return inside[-1]
     first = min(max(0, int(low / STEP)), len(curve) - 1)
     rows = curve[first : max(first + 1, int(high / STEP) + 1)]
-    return max(0.0, (first + int(np.argmin(rows))) * STEP)
+    lowest = max(0.0, (first + int(np.argmin(rows))) * STEP)
+    return min(
+        (beat for beat in beats if abs(beat - lowest) <= _BEAT_BESIDE),
+        key=lambda beat: abs(beat - lowest),
+        default=lowest,
+    )
 
 
 def _between_words(gaps: Sequence[Gap], start: float, end: float, limits: Limits) -> tuple[float, float] | None:

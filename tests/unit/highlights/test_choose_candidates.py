@@ -243,6 +243,22 @@ def test_what_viewers_replay_is_preferred_and_said():
     assert any("Viewers replay" in reason for reason in best.reasons)
 
 
+def test_clips_of_a_film_of_music_begin_and_end_on_beats():
+    duration, rng = 180.0, np.random.default_rng(4)
+    beats = np.round(np.arange(0.3, duration, 0.5), 1)
+    sound = sound_of(duration, rng).with_columns(
+        pl.col("time").round(1).is_in(beats.tolist()).alias("beat"), pl.lit(0.0).cast(pl.Float32).alias("speech")
+    )
+    kept = UploadSettings(clips=3, min_seconds=15, max_seconds=30, profile="music")
+
+    chosen, _ = choose(transcript_from([]), duration, kept=kept, audio=sound)
+
+    assert chosen.candidates
+    for clip in chosen.candidates:
+        for edge in (clip.start, clip.end):
+            assert np.abs(beats - edge).min() < 0.06, (clip.start, clip.end)
+
+
 def test_a_chapter_names_a_clip_without_words():
     rng = np.random.default_rng(3)
     origin = Origin(
