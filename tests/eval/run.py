@@ -46,6 +46,7 @@ def main() -> None:
     parts = chosen.only.split(",")
     if chosen.films and chosen.only == ",".join(PARTS):
         parts = ["films"]
+    chosen.work.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     document: dict[str, Any] = {"machine": machine()}
     if "selection" in parts:

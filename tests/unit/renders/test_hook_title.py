@@ -2,6 +2,8 @@
 
 from fractions import Fraction
 
+import msgspec
+import numpy as np
 import polars as pl
 import pytest
 
@@ -9,10 +11,14 @@ from cliply_assets.renders.captions import compose
 from cliply_assets.renders.fonts import face_named
 from cliply_assets.renders.hook_title import HookRoom, hook_events, plan_hook
 from cliply_assets.renders.opening_faces import opening_faces
+from cliply_assets.renders.render import render_clip
+from cliply_assets.renders.spec import make_render_spec, plan_loudness
 from cliply_assets.renders.styles import load_style, shape_of
 from cliply_resources.brands.colours import contrast
-from cliply_resources.documents import CameraMove, CaptionPlan, Span, Word
+from cliply_resources.documents import CameraMove, Candidate, CaptionPlan, ClipSettings, SourceVideo, Span, Word
 from cliply_resources.documents.clips import ASPECTS, CameraPane
+from cliply_resources.media_tools.ffmpeg import ffmpeg_version
+from cliply_resources.progress import silent
 
 LINE = "Nobody told me what the first year would cost"
 FACE = face_named("Manrope ExtraBold")
@@ -149,3 +155,53 @@ def test_faces_are_found_in_panels_and_on_blurred_sides():
     assert (left, right) == pytest.approx((108.0, 216.0), abs=1)
     assert (top, bottom) == pytest.approx((656.25 + 151.9, 656.25 + 455.6), abs=1)
     assert opening_faces(table, panes, Span(0.0, 2.0), **where) == ((192.0, 270.0, 384.0, 810.0),)
+
+
+@pytest.mark.slow
+def test_title_speakers_colours_and_emoji_are_on_the_finished_picture_when_they_should_be(
+    films, walking_film, tmp_path
+):
+    said = (("rocket", "Ann", 0.1), ("science", "Ann", 0.5), ("looks", "Ben", 1.7), ("good", "Ben", 2.1))
+    spec = make_render_spec(
+        SourceVideo(sha256="0" * 64, title="film", media=films.media(seconds=3.0)),
+        Candidate(
+            start=0.0,
+            end=3.0,
+            score=50,
+            subscores={},
+            title="t",
+            description="",
+            hashtags=(),
+            hook="What now?",
+            reasons=(),
+        ),
+        settings=ClipSettings(style="highlight_word", emoji=True, show_hook=True),
+        camera=(films.rest(90),),
+        words=tuple(Word(text=text, start=at, end=at + 0.35, speaker=name) for text, name, at in said),
+        loudness=plan_loudness(-30.0, -15.0),
+        ffmpeg_version=ffmpeg_version(),
+        models={},
+        language="en",
+        opening_faces=((100.0, 0.0, 980.0, 600.0),),
+    )
+    spec = msgspec.structs.replace(spec, settings={**spec.settings, "preset": "ultrafast"})
+    assert (spec.hook.frames, spec.captions.emoji[0].emoji, set(spec.captions.speakers)) == (45, "🚀", {"Ben"})
+    rendered = render_clip(spec, walking_film, tmp_path, progress=silent, deadline_seconds=240)
+
+    import av
+
+    with av.open(str(rendered.path)) as container:
+        looked_at = (pair for pair in enumerate(container.decode(video=0)) if pair[0] in {10, 15, 60, 80})
+        shown = {number: frame.to_ndarray(format="rgb24").astype(np.int16) for number, frame in looked_at}
+
+    def share(frame, colour, top, bottom):
+        near = np.abs(shown[frame][top:bottom, 120:960] - np.array(colour, dtype=np.int16)).max(axis=2) < 40
+        return float(near.mean())
+
+    title = (int(spec.hook.top), int(spec.hook.top) + 60)
+    assert title[0] > 600
+    assert share(10, (255, 255, 255), *title) > 0.1 > 0.01 > share(60, (255, 255, 255), *title)
+    words, above = (1200, 1450), (950, 1200)
+    assert share(15, (0xFF, 0xE1, 0x4D), *words) > 0.005 > share(60, (0xFF, 0xE1, 0x4D), *words)
+    assert share(60, (0x3D, 0xDC, 0xFF), *words) > 0.005 > share(15, (0x3D, 0xDC, 0xFF), *words)
+    assert share(15, (0xCA, 0x0B, 0x4A), *above) > 0.002 > share(80, (0xCA, 0x0B, 0x4A), *above)
