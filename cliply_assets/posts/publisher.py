@@ -96,6 +96,7 @@ class Publisher:
         self._busy = 0
         self._held: dict[UUID, list[Work]] = {}
         """By account, each in the order of its turns."""
+        self._look_again_at = 0.0
         self._hold_again_at = 0.0
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -151,8 +152,13 @@ class Publisher:
             in_hand, free = set(self._in_hand), self._threads - self._busy
         if free <= 0:
             return begun
+        if monotonic() < self._look_again_at:
+            return begun or self._begin_to_hold(pool, free)
         # What is held comes into this list only when it is overdue, and is left out of it.
-        found = [pair for pair in self._records.to_wake(self._clock(), self._threads * 2) if pair[1] not in in_hand]
+        woken = self._records.to_wake(self._clock(), self._threads * 2)
+        found = [pair for pair in woken if pair[1] not in in_hand]
+        if len(woken) < self._threads * 2:
+            self._look_again_at = monotonic() + LOOK_SECONDS
         for workspace_id, post_id in found[:free]:
             with self._guard:
                 self._in_hand.add(post_id)

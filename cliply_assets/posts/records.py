@@ -8,12 +8,14 @@ dies; only a dead one's publishing call is ever taken to be over.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from cliply_assets.posts.statements import INTEND, LOCK_ACCOUNT, NOTE_INTENT, WRITE
 from cliply_assets.posts.together import Together
 from cliply_resources.accounts import AccountAccess, park_account, read_access
 from cliply_resources.database import AccountRow, Database, PlatformSwitch, PostAttempt, PostRow
@@ -196,30 +198,26 @@ class PostRecords:
         Raises:
             LeaseLost: the post was changed, cancelled or taken over.
         """
+        place = {"workspace": work.workspace_id, "account": work.account_id}
         with self.database.pipeline(work.workspace_id) as session:
             # One at a time for an account: caps and order are judged under its lock.
-            account = session.get_one(AccountRow, (work.workspace_id, work.account_id), with_for_update=True)
+            account = session.execute(LOCK_ACCOUNT, place).one()
             held_back = self._held_back(session, work, account, now)
             if held_back is not None:
                 return held_back
-            update = (
-                self._held(work)
-                .where(PostRow.revision == work.revision, PostRow.state.in_(("claimed", "prepared")))
-                .values(
-                    state="committing", committed_at=now, updated_at=now,
-                    lease_until=now + self._lease, wake_at=now + self._takeover,
-                )
-                .returning(PostRow.id)
-            )  # fmt: skip
-            written = session.execute(update, execution_options=BY_ITSELF).one_or_none()
-            if written is None:
+            intent = {
+                "post": work.post_id, "lease": work.lease, "worker": self._worker, "revision": work.revision, "now": now,
+                "lease_until": now + self._lease, "wake_at": now + self._takeover, "due_at": work.standing.due_at,
+                "passing": now + timedelta(seconds=PASSING_SECONDS), "step": step.name, "handle": work.progress.handle,
+            }  # fmt: skip
+            if session.execute(INTEND, place | intent).one_or_none() is None:
+                if self._earlier(session, work, now):
+                    standing = work.standing
+                    blocked = now + timedelta(seconds=BLOCKED_SECONDS)
+                    return Move(
+                        state="prepared", next_at=blocked, attempts=standing.attempts, restarts=standing.restarts
+                    )
                 raise LeaseLost
-            session.add(
-                PostAttempt(
-                    post_id=work.post_id, lease=work.lease, revision=work.revision, step=step.name, kind=StepKind.COMMIT,
-                    handle=work.progress.handle, started_at=now,
-                )
-            )  # fmt: skip
         return _with(work, standing=msgspec.structs.replace(work.standing, state="committing", committed_at=now))
 
     def write(
@@ -236,12 +234,14 @@ class PostRecords:
         committed_at = None if move.intent == "not_applied" else work.standing.committed_at
         over = move.state in FINAL and move.next_at is None
         wake_at = now + self._takeover if keep else None if over or move.state == "asking" else move.next_at or now
+        shown = published or Published()
         values = {
+            "workspace": work.workspace_id, "post": work.post_id, "lease": work.lease, "worker": self._worker,
             "state": move.state, "reason": move.reason, "code": move.code, "attempts": move.attempts, "restarts": move.restarts,
-            "reauthorized": move.renew, "committed_at": committed_at, "handle": progress.handle, "updated_at": now,
+            "reauthorized": move.renew, "committed_at": committed_at, "handle": progress.handle, "now": now,
             "progress": None if over else self.vault.seal_document(progress, progress_place(work.workspace_id, work.post_id)),
-            "worker": self._worker if keep else None, "lease_until": now + self._lease if keep else None, "wake_at": wake_at,
-            **_published_values(move, published, now),
+            "next_worker": self._worker if keep else None, "lease_until": now + self._lease if keep else None, "wake_at": wake_at,
+            "remote_id": shown.remote_id, "url": shown.url, "visibility": shown.visibility,
         }  # fmt: skip
         written = _Written(work=work, move=move, attempted=attempted, progress=progress, values=values)
         self._together.ask(work.workspace_id, written)
@@ -264,8 +264,7 @@ class PostRecords:
         return [answer for one in results for answer in self._write_all(workspace_id, [one])]
 
     def _write_one(self, session: Session, result: _Written) -> LeaseLost | None:
-        update = self._held(result.work).values(**result.values).returning(PostRow.id)
-        if session.execute(update, execution_options=BY_ITSELF).one_or_none() is None:
+        if session.execute(WRITE, result.values).one_or_none() is None:
             return LeaseLost()
         self._note(session, result.work, result.move, result.attempted, result.progress)
         return None
@@ -372,30 +371,26 @@ class PostRecords:
             published=published if row.remote_id or row.state == "published" else None,
         )
 
-    def _held_back(  # noqa: PLR0911 - one return for each reason to wait
-        self, session: Session, work: Work, account: AccountRow, now: datetime
-    ) -> Move | None:
+    def _held_back(self, session: Session, work: Work, account: sa.Row[Any], now: datetime) -> Move | None:
         keep = {"state": "prepared", "attempts": work.standing.attempts, "restarts": work.standing.restarts}
         if is_late(work.standing, now):
             return missed(work.standing)
         if account.state != "ok":
             return Move(state="held", reason=account.reason or f"{account.name} is not connected.")
-        off = session.get(PlatformSwitch, account.platform)
-        if off is not None:
-            return Move(next_at=now + timedelta(seconds=SWITCHED_OFF_SECONDS), reason=off.reason, **keep)  # type: ignore[arg-type]
+        if account.off is not None:
+            return Move(next_at=now + timedelta(seconds=SWITCHED_OFF_SECONDS), reason=account.off, **keep)  # type: ignore[arg-type]
         until = self._cap_until(session, account, now)
         if until is not None:
             reason = f"{account.name} has reached its cap of posts until {until:%Y-%m-%d %H:%M} UTC."
             if is_late(work.standing, until):
                 return missed(work.standing, reason)
             return Move(next_at=until, reason=reason, **keep)  # type: ignore[arg-type]
-        if self._earlier(session, work, now):
-            return Move(next_at=now + timedelta(seconds=BLOCKED_SECONDS), **keep)  # type: ignore[arg-type]
         return None
 
-    def _cap_until(self, session: Session, account: AccountRow, now: datetime) -> datetime | None:
-        if account.parked_until is not None and account.parked_until > now:
-            return account.parked_until
+    def _cap_until(self, session: Session, account: sa.Row[Any], now: datetime) -> datetime | None:
+        parked_until: datetime | None = account.parked_until
+        if parked_until is not None and parked_until > now:
+            return parked_until
         most = self._platform(account.platform).limits.posts_per_day
         if account.posts_per_day is not None:
             most = min(account.posts_per_day, most or account.posts_per_day)
@@ -442,11 +437,6 @@ class PostRecords:
         self, session: Session, work: Work, move: Move, attempted: Attempted | None, progress: PublishState
     ) -> None:
         """The call's row, and what it says about the open intent."""
-        intents = sa.update(PostAttempt).where(
-            PostAttempt.post_id == work.post_id,
-            PostAttempt.kind == "commit",
-            sa.or_(PostAttempt.resolution.is_(None), PostAttempt.resolution == "applied"),
-        )
         if attempted is not None:
             said = {
                 "outcome": attempted.outcome, "code": attempted.code, "reason": attempted.reason or None,
@@ -454,8 +444,8 @@ class PostRecords:
                 "sent_bytes": attempted.sent_bytes,
             }  # fmt: skip
             if attempted.kind == StepKind.COMMIT:
-                resolved = {} if move.intent is None else {"resolution": move.intent}
-                session.execute(intents.values(**said, **resolved), execution_options=BY_ITSELF)
+                place = {"workspace": work.workspace_id, "post": work.post_id, "resolution": move.intent}
+                session.execute(NOTE_INTENT, said | place)
                 return
             session.add(
                 PostAttempt(
@@ -464,17 +454,12 @@ class PostRecords:
                 )
             )  # fmt: skip
         if move.intent is not None:
+            intents = sa.update(PostAttempt).where(
+                PostAttempt.post_id == work.post_id,
+                PostAttempt.kind == "commit",
+                sa.or_(PostAttempt.resolution.is_(None), PostAttempt.resolution == "applied"),
+            )
             session.execute(intents.values(resolution=move.intent), execution_options=BY_ITSELF)
-
-
-def _published_values(move: Move, published: Published | None, now: datetime) -> dict[str, object]:
-    values: dict[str, object] = {}
-    if published is not None:
-        named = {"remote_id": published.remote_id, "url": published.url, "visibility": published.visibility}
-        values |= {name: value for name, value in named.items() if value is not None}
-    if move.state == "published":
-        values["published_at"] = sa.func.coalesce(PostRow.published_at, PostRow.committed_at, now)
-    return values
 
 
 def _with(work: Work, **changes: object) -> Work:
