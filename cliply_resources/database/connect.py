@@ -43,9 +43,9 @@ CONNECT_SECONDS = 10.0
 RETRY_SECONDS = 0.05
 HASTY = frozenset({API, IDENTITY})
 """Roles whose transactions somebody waits for at a browser; they fail fast, see `patience.py`."""
-POOL_SIZE = {PIPELINE: 4, API: 16, IDENTITY: 16}
+POOL_SIZE = {PIPELINE: 16, API: 16, IDENTITY: 16}
 """Connections kept open once they were needed; many requests are answered at once, and a new connection costs ten statements."""
-POOL_OVERFLOW = {PIPELINE: 12, API: 4, IDENTITY: 4}
+POOL_OVERFLOW = {PIPELINE: 4, API: 4, IDENTITY: 4}
 POOL_WAIT_SECONDS = {PIPELINE: 10.0, API: 5.0, IDENTITY: 5.0}
 
 SESSION_OPTIONS = {
