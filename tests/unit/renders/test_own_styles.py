@@ -5,6 +5,8 @@ import json
 import msgspec
 import pytest
 
+from cliply_assets.cli.brand import brand_brought
+from cliply_assets.cli.main import _style as style_of
 from cliply_assets.renders.captions import compose
 from cliply_assets.renders.own_styles import own_style, read_own_style, style_warnings
 from cliply_assets.renders.styles import STYLE_NAMES, load_style, look_of, style_digest
@@ -12,6 +14,7 @@ from cliply_resources.documents import CaptionPlan, ClipSettings, Word
 from cliply_resources.documents.clips import ClipOptions
 from cliply_resources.documents.looks import FAMILIES, FONT_NAMES
 from cliply_resources.errors import CallerError
+from cliply_resources.settings import Settings
 
 MINE = {"name": "Mine", "based_on": "karaoke", "active_colour": "#ff3366", "size": 120}
 
@@ -93,3 +96,28 @@ def test_cliplys_own_styles_are_written_in_fonts_and_ways_of_moving_that_the_doc
     assert {look.family for look in looks} == set(FAMILIES.values())
     assert all(look.family == look.name and look.font in FONT_NAMES for look in looks)
     assert len({style_digest(look) for look in looks}) == len(looks)
+
+
+def test_the_command_line_takes_a_name_or_a_file_and_says_what_else_it_was(tmp_path):
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps(MINE))
+
+    assert style_of(None) == {"style": "highlight_word"}
+    assert style_of("bounce") == {"style": "bounce"}
+    assert style_of(str(path)) == {"style": "karaoke", "look": read_own_style(path)}
+    with pytest.raises(CallerError, match=r"choose from highlight_word.* or name a JSON file"):
+        style_of("fancy")
+    with pytest.raises(CallerError, match="cannot be read"):
+        style_of(str(tmp_path / "gone.json"))
+
+
+def test_a_brand_names_a_style_file_beside_it(tmp_path):
+    (tmp_path / "mine.json").write_text(json.dumps(MINE))
+    (tmp_path / "brand.json").write_text(json.dumps({"name": "Acme", "style": "mine.json"}))
+
+    with brand_brought(tmp_path, Settings(home=tmp_path)) as brand:
+        assert (brand.style, brand.look.name) == ("karaoke", "Mine")
+
+    (tmp_path / "brand.json").write_text(json.dumps({"name": "Acme", "style": "fancy"}))
+    with pytest.raises(CallerError, match="none of highlight_word"), brand_brought(tmp_path, Settings(home=tmp_path)):
+        pass
