@@ -121,10 +121,14 @@ def main() -> None:
         "scenes": (scenes, 60.0),
         "faces": (faces, 20.0),
     }
-    chosen = options(__doc__ or "", only=(str, ",".join(steps), "which steps, comma-separated"))
+    chosen = options(
+        __doc__ or "",
+        only=(str, ",".join(steps), "which steps, comma-separated"),
+        share=(float, 1.0, "how much of the usual length"),
+    )
     results: dict[str, Any] = {}
     for name in chosen.only.split(","):
-        step, minutes = steps[name]
+        step, minutes = steps[name][0], steps[name][1] * chosen.share
         runs = []
         for turn in range(chosen.repeats):
             say(f"  {turn + 1}/{chosen.repeats} {name} over {minutes:g} minutes")
