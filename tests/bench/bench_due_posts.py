@@ -8,7 +8,9 @@ A platform's own answer takes no time here, so this is the cost of Cliply alone;
 
 import argparse
 import json
+import os
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,8 +22,8 @@ from uuid import UUID, uuid4
 
 from cliply_assets.posts.publisher import Publisher
 from cliply_resources.accounts import connect_account
-from cliply_resources.database import Database, PostAttempt, PostRow
-from cliply_resources.platforms.contract import Call, Platform
+from cliply_resources.database import Database, EmbeddedPostgres, PostAttempt, PostRow
+from cliply_resources.platforms.contract import Call, Platform, VideoSource
 from cliply_resources.platforms.documents import (
     PostContent,
     Profile,
@@ -71,8 +73,11 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory(prefix="cliply-bench-") as folder:
         settings = Settings(home=Path(folder))
-        with Database.open(settings) as database:
-            print(json.dumps(measure(database, settings, chosen), indent=2))
+        try:
+            with Database.open(settings) as database:
+                print(json.dumps(measure(database, settings, chosen), indent=2))
+        finally:
+            EmbeddedPostgres(settings.home).remove()
 
 
 def publish(home: Path, answer: float) -> None:
@@ -99,7 +104,13 @@ def measure(database: Database, settings: Settings, chosen: argparse.Namespace) 
     running = [subprocess.Popen(command) for _ in range(chosen.publishers)]
     prepared = _prepared(database, workspace, chosen.posts, later - timedelta(minutes=1))
     due = _move(database, workspace, chosen.ahead)
+    asleep = (due - datetime.now(UTC)).total_seconds() - 0.2
+    time.sleep(max(asleep, 0.0))
+    before = [_processor_seconds(process.pid) for process in running]
+    _over(database, workspace)
+    after = [_processor_seconds(process.pid) for process in running]
     for process in running:
+        process.send_signal(signal.SIGTERM)
         process.wait()
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return _document(database, workspace, posts, due, prepared) | {
@@ -108,6 +119,9 @@ def measure(database: Database, settings: Settings, chosen: argparse.Namespace) 
         "publishers": chosen.publishers,
         "answer_seconds": chosen.answer,
         "processor_seconds_of_publishers": round(used.ru_utime + used.ru_stime, 1),
+        # What bounds one process: it runs Python on one processor at a time.
+        "processor_ms_a_post_at_the_moment": round(1000 * (sum(after) - sum(before)) / chosen.posts, 2),
+        "sandbox_calls_a_second_alone": _sandbox_alone(settings),
         "wall_seconds": round(time.monotonic() - begun, 1),
     }
 
@@ -120,6 +134,44 @@ def _prepared(database: Database, workspace: UUID, wanted: int, end: datetime) -
         if count >= wanted or datetime.now(UTC) > end:
             return count
         time.sleep(1)
+
+
+def _over(database: Database, workspace: UUID) -> None:
+    """Waits until all are published."""
+    with database.pipeline(workspace) as session:
+        left = session.query(PostRow).filter(PostRow.state != "published").count()
+    while left:
+        time.sleep(0.2)
+        with database.pipeline(workspace) as session:
+            left = session.query(PostRow).filter(PostRow.state != "published").count()
+
+
+def _processor_seconds(pid: int) -> float:
+    used = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(used[11]) + int(used[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _sandbox_alone(settings: Settings, calls: int = 500) -> float:
+    """Publishing calls of the sandbox in a second, without a database: what the platform's side of this bench costs."""
+    sandbox = Sandbox(settings.home / "alone", "http://localhost/sandbox")
+    film = settings.home / "alone.mp4"
+    film.write_bytes(bytes(CLIP_BYTES))
+    facts = VideoFacts(size=CLIP_BYTES, sha256="0" * 64, duration=20.0, width=1080, height=1920)
+    intent = PublishIntent(post_id="p", marker="m", content=PostContent(caption="c"), video=facts)
+    call = Call(
+        tokens=Tokens(access_token="t"), account_id="a", now=lambda: datetime.now(UTC),
+        video=VideoSource(path=film, facts=facts),
+    )  # fmt: skip
+    ready = []
+    for _ in range(calls):
+        state = PublishState()
+        while (step := sandbox.plan(intent, state)) is not None and step.kind is not StepKind.COMMIT:
+            state = sandbox.take(step, intent, state, call).state
+        ready.append(state)
+    begun = time.monotonic()
+    for state in ready:
+        sandbox.take(Step("publish", StepKind.COMMIT), intent, state, call)
+    return round(calls / (time.monotonic() - begun))
 
 
 def _move(database: Database, workspace: UUID, seconds: float) -> datetime:
