@@ -252,14 +252,14 @@ class PostRecords:
         )  # fmt: skip
         return _with(work, standing=standing, progress=progress, published=published)
 
-    def _write_all(self, workspace_id: UUID, results: Sequence[_Written]) -> list[LeaseLost | None]:
+    def _write_all(self, workspace_id: UUID, results: Sequence[_Written]) -> list[Exception | None]:
         """Each result, or why it was not written. Intents are never written here: each is committed before its call."""
         try:
             with self.database.pipeline(workspace_id) as session:
                 return [self._write_one(session, one) for one in results]
-        except sa.exc.DBAPIError:
+        except sa.exc.DBAPIError as error:
             if len(results) == 1:
-                raise
+                return [error]
         # What the database refuses of one must not hold back the others.
         return [answer for one in results for answer in self._write_all(workspace_id, [one])]
 
