@@ -55,7 +55,9 @@ def compose(
     titled = hook_face(" ".join(hook.lines), own or face_named(look.font)) if hook is not None else None
     faces = layout.faces if titled is None or titled in layout.faces else (*layout.faces, titled)
     events = list(animate(layout, look, frame_rate, plan.speakers or {}))
-    placed = place_emoji(plan.emoji or (), layout, look, width=width, height=height, frame_rate=frame_rate)
+    placed = place_emoji(
+        plan.emoji or (), layout, look, width=width, height=height, frame_rate=frame_rate, beside=bool(plan.centre)
+    )
     events += emoji_events(placed)
     if hook is not None and titled is not None:
         events += hook_events(hook, titled, width=width)

@@ -6,7 +6,7 @@ Drawn as flat shapes of one colour each by libass itself, which knows no coloure
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
@@ -32,6 +32,7 @@ _SURE = 0.4  # confidence; what was perhaps never said needs no picture
 _FOLDER = Path(__file__).parent
 _UNITS = 512
 _SIZE = 156  # pixels on a picture whose shorter side is 1080
+_SMALL = 112  # pixels there, beside a line
 _GAP = 26  # pixels there, to what is drawn of the words
 _HOP = 0.2  # of the font size; spoken words hop in some styles
 _SHORTEST = 0.6  # s; it comes before its word where the phrase would end sooner
@@ -130,9 +131,13 @@ def place_emoji(
     width: int,
     height: int,
     frame_rate: Fraction,
+    beside: bool = False,
 ) -> tuple[PlacedEmoji, ...]:
-    """Above the phrases that their words stand in, inside what the platforms leave free; those without room are left out."""
-    _, top, _, _ = shape_of(width, height).safe_area(width, height)
+    """Above the phrases that their words stand in, inside what the platforms leave free; those without room are left out.
+
+    `beside` puts them at the end of a phrase's shorter line: where captions stand on the seam of two panels, a face is above them.
+    """
+    left, top, right, _ = shape_of(width, height).safe_area(width, height)
     words = [(word, phrase) for phrase in layout.phrases for word in phrase.words]
     placed = []
     for mark in marks:
@@ -140,7 +145,9 @@ def place_emoji(
         if word is None or phrase is None or abs(word.word.start - mark.at) > _NEAR:
             continue
         one = _above(mark, word, phrase, (width, frame_rate), layout, look)
-        if one.box[1] >= top:
+        if beside:
+            one = _at_line_end(one, phrase, layout)
+        if one.box[1] >= top and one.box[0] >= left and one.box[2] <= right:
             placed.append(one)
     return tuple(placed)
 
@@ -166,6 +173,15 @@ def _above(
         first_frame=max(phrase.first_frame, min(word.first_frame, latest)),
         end_frame=phrase.end_frame,
     )
+
+
+def _at_line_end(one: PlacedEmoji, phrase: PlacedPhrase, layout: CaptionLayout) -> PlacedEmoji:
+    line_left, top, line_right, bottom = min((line.box for line in phrase.lines), key=lambda box: box[2] - box[0])
+    size = _SMALL * layout.scale
+    # What runs from right to left ends on the left.
+    ends_left = phrase.words[0].word.right_to_left
+    away = _GAP * layout.scale + 0.58 * size
+    return replace(one, x=line_left - away if ends_left else line_right + away, y=(top + bottom) / 2, size=size)
 
 
 def emoji_events(placed: Sequence[PlacedEmoji]) -> Iterator[Event]:

@@ -98,6 +98,22 @@ def test_where_captions_stand_too_high_there_is_no_emoji_over_the_edge():
     assert place_emoji(plan_emoji(plan.words, "en"), layout, look, width=1080, height=1920, frame_rate=rate) == ()
 
 
+def test_on_the_seam_of_panels_it_stands_beside_a_line_and_not_over_the_face_above():
+    look, rate = load_style("bounce"), Fraction(30)
+    for text in ("a rocket for everybody", "everybody understands rocket science everywhere"):
+        plan = CaptionPlan(style="bounce", words=words(text, every=0.25), centre=2 / 3)
+        layout = lay_out(plan, width=1080, height=1920, look=look, frame_rate=rate)
+        marks = plan_emoji(plan.words, "en")
+        placed = place_emoji(marks, layout, look, width=1080, height=1920, frame_rate=rate, beside=True)
+
+        assert len(placed) == 1
+        for one in placed:
+            assert one.box[2] <= 960
+            boxes = [line.box for line in layout.phrases[0].lines]
+            assert one.box[1] > min(box[1] for box in boxes) - 60
+            assert all(one.box[0] > box[2] or one.box[1] > box[3] or one.box[3] < box[1] for box in boxes)
+
+
 def test_what_is_drawn_counts_as_occupied():
     plain = CaptionPlan(style="karaoke", words=words("we saw the rocket"))
     marked = CaptionPlan(style="karaoke", words=plain.words, emoji=plan_emoji(plain.words, "en"))
