@@ -6,6 +6,7 @@ import wave
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
@@ -124,6 +125,11 @@ def material_of(films, talk: Talk, folder: Path, *, heard: pl.DataFrame | None =
     )
 
 
+def quick(spec):
+    """The same in small and quick to encode."""
+    return msgspec.structs.replace(spec, width=270, height=480, settings={**spec.settings, "preset": "ultrafast"})
+
+
 def candidate(seconds: float) -> Candidate:
     return Candidate(
         start=0.0, end=seconds, score=80.0, subscores={}, title="T", description="", hashtags=(), reasons=()
@@ -138,7 +144,7 @@ def test_a_tightened_clip_is_shorter_and_every_file_says_the_same(films, voice, 
     clip = candidate(talk.seconds)
 
     plan = listen(material, clip, settings, deadline_seconds=60)
-    spec = plan_render(material, clip, settings, deadline_seconds=60, sound=plan)
+    spec = quick(plan_render(material, clip, settings, deadline_seconds=60, sound=plan))
     made = make_files(
         spec, material, clip, tmp_path / "out", progress=silent, deadline_seconds=120, settings=settings, sound=plan
     )
@@ -206,7 +212,7 @@ def test_noisy_speech_stands_further_above_its_noise_in_the_clip(films, voice, t
     clip, settings = candidate(talk.seconds), ClipSettings(style="none")
 
     plan = listen(material, clip, settings, deadline_seconds=60)
-    spec = plan_render(material, clip, settings, deadline_seconds=60, sound=plan)
+    spec = quick(plan_render(material, clip, settings, deadline_seconds=60, sound=plan))
     made = make_files(
         spec, material, clip, tmp_path / "out", progress=silent, deadline_seconds=120, settings=settings, sound=plan
     )
