@@ -16,6 +16,7 @@ _FRAME_RATE = 100  # envelope frames a second
 _PER_ROW = 10  # envelope frames a row of 0.1 s
 _LAUGH_WINDOW = 120  # frames; 1.2 s hold five to seven "ha"s
 _LAUGH_LAGS = np.arange(15, 29)  # frames; bursts 3.6 to 6.7 times a second (Provine: about 4.8)
+_SLICE = 1_024  # windows worked on at once; 10 MB
 _APPLAUSE_ROWS = 7  # 0.7 s; a cough or a long "sh" is shorter
 _SYLLABLE_WINDOW = 15  # rows; 1.5 s
 
@@ -105,7 +106,7 @@ def _burst_rhythm(envelope: Floats) -> tuple[Floats, Floats]:
     """
     padded = np.pad(envelope, _LAUGH_WINDOW // 2, mode="edge")
     views = np.lib.stride_tricks.sliding_window_view(padded, _LAUGH_WINDOW)[::_PER_ROW]
-    slices = [views[start : start + 4096] for start in range(0, len(views), 4096)]
+    slices = [views[start : start + _SLICE] for start in range(0, len(views), _SLICE)]
     return np.concatenate([_rhythm_of(part) for part in slices]), np.concatenate([_flutter_of(part) for part in slices])
 
 
