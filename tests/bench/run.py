@@ -13,7 +13,7 @@ from bench_common import machine, options, print_document, say
 
 from cliply_resources.media_tools.process import run
 
-BENCHES = ("analysis", "render", "clip", "all_clips", "moviepy", "memory")
+BENCHES = ("analysis", "render", "clip", "all_clips", "moviepy", "flat", "memory")
 _DEADLINE = 3 * 3600.0  # seconds; the longest bench transcribes an hour of speech on whatever machine this is
 
 
