@@ -65,7 +65,8 @@ def faces(minutes: float, folder: Path, progress: Progress) -> None:
 def _sound(minutes: float, folder: Path) -> Path:
     path = folder / "audio.wav"
     noise = np.random.default_rng(1).normal(0, 800, 60 * _RATE)
-    swell = np.abs(np.sin(np.arange(60 * _RATE) * (np.pi * 3 / _RATE)))
+    # Too slow for a beat, for which librosa would be loaded: a hundred megabytes, however long the film.
+    swell = np.abs(np.sin(np.arange(60 * _RATE) * (np.pi * 0.3 / _RATE)))
     minute = (noise * swell).astype("<i2").tobytes()
     with wave.open(str(path), "wb") as out:
         out.setnchannels(1)
