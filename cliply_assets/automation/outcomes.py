@@ -98,7 +98,8 @@ def _end(session: Session, upload: Upload, run: UploadRun, verdict: Verdict, run
     mine = [row for row in steps if row.state == "running" and (row.run_id in run_ids or row.run_id is None)]
     interrupted = [row for row in steps if row.state in {"cancelled", "failed"} and row.run_id in run_ids]
     halted = _halted(upload)
-    if verdict.state == "succeeded":
+    forgotten = verdict.state == "succeeded" and upload.attempt == run.attempt and _waiting(steps)
+    if verdict.state == "succeeded" and not forgotten:
         run.state = "succeeded"
         if upload.retry_at is None:
             # Asked for once more while it was at work, as after a pause that came to nothing; that is done now.
@@ -113,13 +114,13 @@ def _end(session: Session, upload: Upload, run: UploadRun, verdict: Verdict, run
         upload.cancelled_at, upload.retry_at = run.ended_at, None
         _halt(mine, "cancelled", STOPPED)
         run.state, run.reason = "halted", STOPPED
-    elif (verdict.state == "lost" or _died(steps, verdict)) and not _lost_too_often(session, run, steps):
+    elif (verdict.state == "lost" or forgotten or _died(steps, verdict)) and not _lost_too_often(session, run, steps):
         _let_wait([*mine, *interrupted])
         run.state, run.reason = "lost", "Nobody works on it any more, and nobody said why; it is asked for anew."
         upload.started_attempt = upload.attempt - 1
         upload.retry_at = upload.retry_at or run.ended_at
     else:
-        run.reason = _fail(session, upload, run, steps, mine)
+        run.reason = _fail(session, upload, run, steps, [*mine, *(_waiting(steps) if forgotten else ())])
         run.state = "failed" if run.reason else "succeeded"
         upload.retry_at = None
 
@@ -182,6 +183,11 @@ def _died(steps: Sequence[UploadStep], verdict: Verdict) -> bool:
             return False
     unfinished = any(row.state not in {"completed", "skipped"} and _is_needed(row.step) for row in steps)
     return unfinished or _missing(steps) is not None
+
+
+def _waiting(steps: Sequence[UploadStep]) -> list[UploadStep]:
+    """What the clips need and nobody has begun, whatever the run says of itself."""
+    return [row for row in steps if row.state == "pending" and _is_needed(row.step)]
 
 
 def _missing(steps: Sequence[UploadStep]) -> StepRules | None:

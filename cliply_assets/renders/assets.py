@@ -129,9 +129,18 @@ def _render(step: StepWork, database: Database, identity: UUID) -> StepResult:
 
 @dg.op(out={"result": dg.Out(dg.Nothing), **{name: dg.Out(dg.Nothing) for name in CHECKS}})
 def collect_renders(
-    _context: dg.OpExecutionContext, pipeline: Pipeline, parts: list[bytes]
+    context: dg.OpExecutionContext, pipeline: Pipeline, parts: list[bytes]
 ) -> Iterator[dg.Output[None] | dg.AssetCheckResult]:
-    """Says what came of all clips together; fails only where not a single one was made."""
+    """Says what came of all clips together; fails only where not a single one was made, or where some were never begun."""
+    records = pipeline.runner().records
+    upload = records.upload(upload_of(context))
+    forgotten = records.unended(StepKey(upload.workspace_id, upload.upload_id, RULES.name))
+    if forgotten:
+        # A run that goes on from another's failure may be told of no clips at all.
+        raise dg.Failure(
+            f"{len(forgotten)} clips were chosen and not rendered. Materialize renders again: what is done is found.",
+            allow_retries=False,
+        )
     made = [msgspec.json.decode(part, type=RenderedPart) for part in parts]
     failed = [part for part in made if part.failure is not None]
     if made and len(failed) == len(made):

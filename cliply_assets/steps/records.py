@@ -159,6 +159,18 @@ class StepRecords:
                 session.execute(insert(UploadStep).values(rows).on_conflict_do_nothing())
             _took_up(session, key)
 
+    def unended(self, key: StepKey) -> list[str]:
+        """The parts of a step that fans out that nobody has brought to an end, good or bad."""
+        query = sa.select(UploadStep.part).where(
+            UploadStep.workspace_id == key.workspace_id,
+            UploadStep.upload_id == key.upload_id,
+            UploadStep.step == key.step,
+            UploadStep.part != "",
+            UploadStep.state.in_(("pending", "running")),
+        )
+        with self._database.pipeline(key.workspace_id) as session:
+            return list(session.scalars(query.order_by(UploadStep.part)))
+
     def begin(self, key: StepKey, *, attempt: int, max_attempts: int, run_id: str, deadline_seconds: float) -> None:
         """Marks the step as running from now on."""
         now = datetime.now(UTC)

@@ -23,6 +23,7 @@ PUBLIC = {
     "GET /api/accounts/callback/{platform}",
     "GET /api/docs",
     "GET /api/health",
+    "GET /api/hooks/feeds/{subscription}",
     "GET /api/hooks/{platform}",
     "GET /api/openapi.json",
     "GET /api/readyz",
@@ -40,6 +41,7 @@ PUBLIC = {
     "POST /api/auth/password/reset",
     "POST /api/auth/refresh",
     "POST /api/auth/register",
+    "POST /api/hooks/feeds/{subscription}",
     "POST /api/hooks/{platform}",
     "PUT /objects/{key}",
 }

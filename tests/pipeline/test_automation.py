@@ -171,6 +171,30 @@ def test_a_run_that_died_without_a_word_is_asked_for_anew(
     assert again.number == 2
 
 
+def test_a_run_that_says_it_succeeded_and_left_clips_waiting_is_asked_for_anew(
+    database: Database, instance: dg.DagsterInstance, claim: Claim
+) -> None:
+    add_run(instance, claim, dg.DagsterRunStatus.SUCCESS)
+    add_step(database, claim.upload_id, "renders", "pending", part="a1")
+    follow(database, instance)
+    assert last_run(database, claim.upload_id).state == "lost"
+    (again,) = claim_ready(database, now=NOW, at_once=10)
+    assert again.number == 2
+
+
+def test_clips_that_no_run_ever_begins_fail_with_a_reason(
+    database: Database, instance: dg.DagsterInstance, claim: Claim
+) -> None:
+    lose_runs(database, claim, MOST_LOST)
+    claim = replace(claim, number=MOST_LOST + 1)
+    add_run(instance, claim, dg.DagsterRunStatus.SUCCESS)
+    add_step(database, claim.upload_id, "renders", "pending", part="a1")
+    follow(database, instance)
+    assert last_run(database, claim.upload_id).state == "failed"
+    assert steps(database, claim.upload_id)["renders"].state == "failed"
+    assert steps(database, claim.upload_id)["renders"].reason
+
+
 def test_a_run_whose_step_says_why_it_failed_is_not_asked_for_anew(
     database: Database, instance: dg.DagsterInstance, claim: Claim
 ) -> None:
