@@ -48,6 +48,7 @@ FAULTS: tuple[FaultKind | None, ...] = (None, *(kind for kind in FaultKind if ki
 WAIT_SECONDS = 20.0
 MOST_WORKERS = 4
 TOLERANCE = 30 * 86400
+MANY = 1_000_000
 
 
 def harnesses() -> dict[str, Harness]:
@@ -96,6 +97,9 @@ class Stage:
         self.workspace = database.local_workspace()
         opened = harness.platform(self.settings) if harness.platform else open_platform(harness.name, self.settings)
         self.platform = opened
+        if hasattr(self.simulator, "per_day"):
+            # One account makes all posts of the campaign: what a platform takes a day is not what is tried here.
+            self.simulator.per_day = MANY
         self._over = threading.Event()
         self._ticker = threading.Thread(target=self._tick, daemon=True)
         self._ticker.start()
