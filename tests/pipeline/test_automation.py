@@ -11,12 +11,17 @@ import pytest
 import sqlalchemy as sa
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
+from cliply_assets import pipeline
 from cliply_assets.automation.claims import RUN_TAG, Claim, claim_start, unfinished_runs
 from cliply_assets.automation.control import is_to_stop, stop_unwanted
 from cliply_assets.automation.judging import APPEARS, RETRIED, RunFact, judge
 from cliply_assets.automation.outcomes import MOST_LOST, follow_runs
+from cliply_assets.pipeline import Pipeline
+from cliply_assets.renders.assets import collect_renders
 from cliply_assets.steps.rules import STEPS
 from cliply_resources.database import Database, Upload, UploadRun, UploadStep
+from cliply_resources.settings import Settings
+from cliply_resources.storage import open_storage
 from cliply_resources.uploads import uploads_to_start
 from sensors.new_uploads import claim_ready, start_requests
 
@@ -403,3 +408,13 @@ def test_the_queued_run_of_a_cancelled_upload_leaves_the_queue(
         assert ended.status == dg.DagsterRunStatus.CANCELED
         follow(database, instance)
     assert last_run(database, claim.upload_id).state == "halted"
+
+
+def test_chosen_clips_that_a_retried_run_was_not_told_of_are_no_success(
+    settings: Settings, database: Database, claim: Claim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_step(database, claim.upload_id, "renders", "pending", part="a1")
+    monkeypatch.setattr(pipeline, "_open", lambda: (database, open_storage(settings)))
+    context = dg.build_op_context(partition_key=str(claim.upload_id))
+    with pytest.raises(dg.Failure, match="1 clips were chosen and not rendered"):
+        list(collect_renders(context, pipeline=Pipeline(), parts=[]))
