@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -28,12 +29,13 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 
 import msgspec  # noqa: E402
+import sqlalchemy as sa  # noqa: E402
 from kill_worker import Errand, run  # noqa: E402
 from publishing_driver import make_video  # noqa: E402
 from simulator_base import FakeClock, FaultKind, Harness  # noqa: E402
 
 from cliply_resources.accounts import connect_account  # noqa: E402
-from cliply_resources.database import Database, EmbeddedPostgres, PostRow  # noqa: E402
+from cliply_resources.database import Database, EmbeddedPostgres, PostAttempt, PostRow  # noqa: E402
 from cliply_resources.platforms.documents import VideoFacts  # noqa: E402
 from cliply_resources.platforms.registry import open_platform  # noqa: E402
 from cliply_resources.posts.wishes import PostWish, create_post  # noqa: E402
@@ -165,9 +167,11 @@ class Stage:
             return session.get_one(PostRow, (self.workspace, post))
 
     def put_away(self, post: UUID) -> None:
-        """Nobody looks at it any more: the next worker belongs to another platform."""
+        """Nobody looks at it any more: the next worker belongs to another platform. It counts for no day's cap of the account."""
+        earlier = PostAttempt.started_at - timedelta(days=2)
         with self.database.pipeline(self.workspace) as session:
             session.get_one(PostRow, (self.workspace, post)).wake_at = None
+            session.execute(sa.update(PostAttempt).where(PostAttempt.post_id == post).values(started_at=earlier))
 
     def calls(self) -> int:
         """How many calls an undisturbed post takes."""
