@@ -38,10 +38,10 @@ def second_client(api_settings: Settings) -> Iterator[TestClient]:
 
 
 @pytest.fixture
-def start(shared_url: str, tmp_path: Path) -> Iterator[Callable[..., TestClient]]:
-    """Starts further applications with other settings."""
+def start(shared_url: str, api_settings: Settings) -> Iterator[Callable[..., TestClient]]:
+    """Starts further applications with other settings, in the same home: mails that they send are found there, too."""
     with ExitStack() as stack:
-        yield lambda **changes: stack.enter_context(running(relaxed(shared_url, tmp_path / "home", **changes)))
+        yield lambda **changes: stack.enter_context(running(relaxed(shared_url, api_settings.home, **changes)))
 
 
 @pytest.fixture(scope="module")

@@ -17,10 +17,9 @@ from cliply_resources.database import Database
 
 
 @pytest.fixture(scope="module")
-def settings(shared_url, tmp_path_factory):
-    return relaxed(
-        shared_url, tmp_path_factory.mktemp("live"), streams_per_workspace=4, cors_origins=("https://app.test",)
-    )
+def settings(shared_url, api_settings):
+    # The same home: whichever application sends a mail, it lies in the folder that is looked in.
+    return relaxed(shared_url, api_settings.home, streams_per_workspace=4, cors_origins=("https://app.test",))
 
 
 @pytest.fixture(scope="module")
